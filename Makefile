@@ -1,0 +1,66 @@
+# Needs Python 3.11 with venv and pip, and make. uv is used where it is there: it installs faster.
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= 2# of pytest: each holds a TensorFlow and a Beam, about 1 GB
+
+BIN := $(VENV)/bin
+PACKAGES := beam_jobs input_fns presample tfrecord_io
+FRAME := pyproject.toml setup.py constraints.txt
+
+.PHONY: help demo test lint format bench constraints clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+demo: $(VENV)/.installed-demo ## the whole way on real flights: sample, train, compare
+	$(BIN)/presample demo
+
+test: lint ## every check: lint, types, import boundaries, tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+lint: $(VENV)/.installed-dev ## ruff, mypy and the import boundaries
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev ## rewrite the code in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-dev ## the job against three others, side by side
+	$(BIN)/python benchmarks/job.py
+
+constraints: ## pin the newest versions for tests and the demo (needs uv)
+	uv pip compile pyproject.toml --all-extras --python-version 3.11 --quiet --upgrade \
+	    --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o constraints.txt
+	sed -i '1i # Pins for tests and the demo: Python 3.11 on Linux, all extras. Users get the ranges of pyproject.toml.\n# Made by: make constraints' constraints.txt
+
+clean: ## remove what make and the tools made
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find $(PACKAGES) tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: a second run installs nothing unless the frame changed. What dev has, the demo has.
+$(VENV)/.installed-dev: $(VENV)/bin/python $(FRAME)
+	$(call install,all,dev)
+	@touch $(VENV)/.installed-demo $@
+
+$(VENV)/.installed-demo: $(VENV)/bin/python $(FRAME)
+	$(call install,demo)
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	    { echo "constraints.txt pins for Python 3.11, $(PYTHON) is another: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# uv reads none of pip's configuration: where it fails, pip may still succeed.
+define install
+	@if command -v uv >/dev/null && uv --version >/dev/null 2>&1 && \
+	    uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(1)$(if $(2),$(comma)$(2))]'; \
+	then :; else \
+	    $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(1)$(if $(2),$(comma)$(2))]'; \
+	fi
+endef
+comma := ,

@@ -1,0 +1,48 @@
+"""Rows that the draw chose, on their way to be encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from beam_jobs.sources.block import IntArray, Rows
+from tfrecord_io.hashing import UInt64Array
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Rows of one file that are kept, or may be [n], each once.
+
+    `copies` counts how often a row is kept, the copy that `extra` stands for included; `unsure`
+    marks those whose extra copy the exact cut decides. `u` and `order` are the hashes of draw and
+    order, `ids` the `--row_id` columns.
+    """
+
+    rows: Rows
+    strata: IntArray
+    copies: IntArray
+    extra: npt.NDArray[np.bool_]
+    unsure: npt.NDArray[np.bool_]
+    u: UInt64Array
+    order: UInt64Array
+    ids: list[pa.Array]
+
+    @classmethod
+    def join(cls, parts: Sequence[Chosen]) -> Chosen:
+        """The rows of several blocks, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            rows=type(parts[0].rows).join([part.rows for part in parts]),
+            strata=np.concatenate([part.strata for part in parts]),
+            copies=np.concatenate([part.copies for part in parts]),
+            extra=np.concatenate([part.extra for part in parts]),
+            unsure=np.concatenate([part.unsure for part in parts]),
+            u=np.concatenate([part.u for part in parts]),
+            order=np.concatenate([part.order for part in parts]),
+            ids=[pa.concat_arrays(columns) for columns in zip(*(part.ids for part in parts), strict=True)],
+        )

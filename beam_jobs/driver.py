@@ -1,0 +1,176 @@
+"""Starts the job and sees it through: checks first, cleans up after, hands back the manifest."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import pickle
+import tempfile
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from beam_jobs import presample
+from beam_jobs.failures import BandMissedError, cause_of
+from beam_jobs.job import Job
+from beam_jobs.options import RUN_PREFIX, PresampleOptions
+from beam_jobs.output import Output, taken
+from beam_jobs.progress import PROGRESS
+from beam_jobs.sizes import SizeModel
+from beam_jobs.sources import content_of, open_source, read_schema
+from tfrecord_io.errors import PresampleError
+from tfrecord_io.manifest import Manifest
+from tfrecord_io.plan import FULL_BAND, Plan, plan_warnings
+from tfrecord_io.strategy import parse_strategy
+
+LOCAL_RUNNER = "FnApiRunner"
+_MOST_THREADS = 4
+
+
+def run(options: PresampleOptions, beam_args: Sequence[str] = (), *, run_id: str | None = None) -> Manifest:
+    """Runs the job to its end.
+
+    Args:
+      options: what to read, draw and write.
+      beam_args: flags for Beam's PipelineOptions; the runner is the in-process one by default.
+      run_id: names the folder for unfinished work in the output, which is gone afterwards.
+
+    Returns:
+      The manifest of the published dataset.
+
+    Raises:
+      PresampleError: the data, the plan or the output do not allow it; nothing is published.
+    """
+    run_folder = RUN_PREFIX + (run_id or new_run_id())
+    output = Output(options.output)
+    if options.overwrite == "no" and output.has_dataset():
+        raise taken(options.output)
+    job = make_job(options, beam_args, output, run_folder)
+    new = output.prepare(run_folder)
+    old = _shards_to_purge(options)
+    try:
+        _run_until_exact(job, beam_args)
+    finally:
+        output.delete_folder(run_folder)
+        if new and not any(Path(options.output).iterdir()):
+            Path(options.output).rmdir()
+    manifest = Manifest.load(options.output, opener=output.open)
+    kept = {shard.path for shard in manifest.shards()} | {file["path"] for file in manifest.rejected["files"]}
+    output.delete([path for path in old if path not in kept])
+    return manifest
+
+
+def plan(options: PresampleOptions, beam_args: Sequence[str] = ()) -> Plan:
+    """Counts the classes and plans; writes nothing.
+
+    Raises:
+      PresampleError: as `run`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        options = dataclasses.replace(options, plan_only=True)
+        _run_pipeline(make_job(options, beam_args, Output(options.output), folder), beam_args)
+        planned = pickle.loads(Path(folder, presample.PLAN_NOTE).read_bytes())
+        return planned if isinstance(planned, Plan) else Plan(strata=(), shard_size=0)
+
+
+def warnings_of_plan(options: PresampleOptions, planned: Plan) -> list[str]:
+    """What the user should know about the training split."""
+    train = planned.of_split("train")
+    return plan_warnings(
+        parse_strategy(options.strategy),
+        {s.label: s.source.rows for s in train},
+        {s.label: s.rows for s in train},
+    )
+
+
+def notes_on(options: PresampleOptions, manifest: Manifest) -> tuple[list[str], list[str]]:
+    """Remarks for the end of a run, and warnings."""
+    train = manifest.split("train").classes
+    warnings = plan_warnings(
+        parse_strategy(options.strategy),
+        {c.label: c.source_rows for c in train},
+        {c.label: c.rows for c in train},
+    )
+    notes = []
+    if manifest.source["rejected_rows"]:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in manifest.rejected["reasons"].items())
+        warnings.append(
+            f"{manifest.source['rejected_rows']:,} of {manifest.source['rows']:,} rows were rejected ({reasons}); see "
+            f"{manifest.rejected['files'][0]['path']} in the dataset."
+        )
+    if any(spec["dtype"] == "float32" for spec in manifest.schema.values()) and manifest.source["format"] != "tfrecord":
+        notes.append("Floating-point columns are stored as float32.")
+    if len(manifest.splits) > 1:
+        notes.append("Rows fall into splits by a hash, so the fractions are near those asked for, not exact.")
+    return notes, warnings
+
+
+def make_job(options: PresampleOptions, beam_args: Sequence[str], output: Output, run_folder: str) -> Job:
+    """Settles all that can be known before the pipeline runs: reads a sample of the source.
+
+    Raises:
+      PresampleError: the source cannot be used.
+    """
+    PROGRESS.reset()
+    declared = read_schema(options.schema)
+    options = dataclasses.replace(options, schema=content_of(declared))
+    source = open_source(options, declared)
+    settings = pipeline_options(beam_args).get_all_options()
+    runner = settings["runner"]
+    own_process = runner == LOCAL_RUNNER and settings["direct_running_mode"] == "in_memory"
+    return Job(
+        options=options,
+        source=source,
+        sizes=SizeModel.measure(source),
+        output=output,
+        run_folder=run_folder,
+        runner=runner,
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        threads=min(_MOST_THREADS, os.cpu_count() or 1) if own_process else 1,
+    )
+
+
+def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
+    """Beam's options; ours are defaults that its flags override."""
+    return PipelineOptions([f"--runner={LOCAL_RUNNER}", *beam_args], save_main_session=False)
+
+
+def new_run_id() -> str:
+    """A name for a run's folder that no other run has."""
+    return uuid.uuid4().hex[:12]
+
+
+def _run_until_exact(job: Job, beam_args: Sequence[str]) -> None:
+    """Runs; in the all but impossible case that a band misses its cut, ranks every row instead."""
+    try:
+        _run_pipeline(job, beam_args)
+    except BandMissedError:
+        _run_pipeline(dataclasses.replace(job, band_nats=FULL_BAND), beam_args)
+
+
+def _run_pipeline(job: Job, beam_args: Sequence[str]) -> None:
+    pipeline = beam.Pipeline(options=pipeline_options(beam_args))
+    presample.build(pipeline, job)
+    try:
+        pipeline.run().wait_until_finish()
+    except Exception as error:
+        cause = cause_of(error)
+        if cause is None:
+            raise
+        raise cause from error
+
+
+def _shards_to_purge(options: PresampleOptions) -> list[str]:
+    """Files of the dataset that `--overwrite=purge` is to remove after the new one is there."""
+    if options.overwrite != "purge":
+        return []
+    output = Output(options.output)
+    try:
+        old = Manifest.load(options.output, opener=output.open)
+    except PresampleError:
+        return []
+    return [shard.path for shard in old.shards()] + [file["path"] for file in old.rejected["files"]]

@@ -1,0 +1,31 @@
+"""What every stage of one run needs to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from beam_jobs.options import PresampleOptions
+from beam_jobs.output import Output
+from beam_jobs.sizes import SizeModel
+from beam_jobs.sources import Source
+from tfrecord_io.plan import BAND_NATS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run, settled before the pipeline is built. Picklable; holds no data."""
+
+    options: PresampleOptions
+    source: Source
+    sizes: SizeModel
+    output: Output
+    run_folder: str
+    runner: str
+    created: str
+    threads: int = 1
+    band_nats: float = BAND_NATS
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits, in the order given."""
+        return tuple(self.options.split_fractions())

@@ -1,0 +1,169 @@
+"""Where a dataset is written: a local folder, or one of any file system that Beam knows."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from tfrecord_io.errors import OutputError
+from tfrecord_io.manifest import MANIFEST_NAME
+
+
+@dataclass(frozen=True)
+class Output:
+    """The folder named by `--output`. Names inside it are relative, with forward slashes."""
+
+    folder: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a folder of this machine."""
+        return "://" not in self.folder
+
+    def path(self, name: str) -> str:
+        """The full path of a file in the folder."""
+        return self.folder.rstrip("/") + "/" + name
+
+    def has_dataset(self) -> bool:
+        """Whether a manifest is there."""
+        return self.exists(MANIFEST_NAME)
+
+    def exists(self, name: str) -> bool:
+        """Whether a file of that name is there."""
+        with _explained(self.folder):
+            return bool(FileSystems.exists(self.path(name)))
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file; None if it is not there."""
+        with _explained(self.folder):
+            found = FileSystems.match([self.path(name)])[0].metadata_list
+            return int(found[0].size_in_bytes) if found else None
+
+    def open(self, path: str) -> BinaryIO:
+        """Opens a file by its full path for reading.
+
+        Raises:
+          FileNotFoundError: it is not there.
+        """
+        if not FileSystems.exists(path):
+            raise FileNotFoundError(errno.ENOENT, "there is no such file", path)
+        return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
+
+    @contextmanager
+    def create(self, name: str) -> Iterator[BinaryIO]:
+        """Opens a new file for writing; its folders are made.
+
+        Raises:
+          OutputError: it cannot be written.
+        """
+        with _explained(self.path(name)):
+            if self.is_local:
+                Path(self.path(name)).parent.mkdir(parents=True, exist_ok=True)
+            stream = FileSystems.create(self.path(name), compression_type=CompressionTypes.UNCOMPRESSED)
+            with stream:
+                yield cast(BinaryIO, stream)
+
+    def rename(self, names: dict[str, str]) -> None:
+        """Moves files to new names, replacing what is there."""
+        if not names:
+            return
+        with _explained(self.folder):
+            if self.is_local:
+                for old, new in names.items():
+                    Path(self.path(new)).parent.mkdir(parents=True, exist_ok=True)
+                    Path(self.path(old)).replace(self.path(new))
+            else:
+                FileSystems.rename([self.path(old) for old in names], [self.path(new) for new in names.values()])
+
+    def delete(self, names: list[str]) -> None:
+        """Deletes files; those that are not there are no error."""
+        with _explained(self.folder):
+            for name in names:
+                if FileSystems.exists(self.path(name)):
+                    FileSystems.delete([self.path(name)])
+
+    def delete_folder(self, name: str) -> None:
+        """Deletes a folder in the dataset with all that is in it, if it is there."""
+        with _explained(self.folder):
+            if self.is_local:
+                shutil.rmtree(self.path(name), ignore_errors=True)
+            elif FileSystems.match([self.path(name) + "/*"])[0].metadata_list:
+                FileSystems.delete([self.path(name) + "/"])
+
+    def prepare(self, run_folder: str) -> bool:
+        """Makes sure that files can be written. Returns whether the folder is new.
+
+        Raises:
+          OutputError: they cannot.
+        """
+        new = self.is_local and not os.path.lexists(self.folder)
+        with self.create(run_folder + "/writable") as file:
+            file.write(b"")
+        return new
+
+    def write_manifest(self, text: str, run_folder: str, replace: bool) -> None:
+        """Publishes the dataset in one atomic step.
+
+        Raises:
+          OutputError: another run published there first, and `replace` is False.
+        """
+        draft = run_folder + "/" + MANIFEST_NAME
+        with self.create(draft) as file:
+            file.write(text.encode())
+        if not self.is_local:
+            if not replace and self.has_dataset():
+                raise taken(self.folder)
+            self.rename({draft: MANIFEST_NAME})
+            return
+        with _explained(self.folder):
+            if replace:
+                Path(self.path(draft)).replace(self.path(MANIFEST_NAME))
+                return
+            try:
+                os.link(self.path(draft), self.path(MANIFEST_NAME))
+            except FileExistsError as error:
+                raise taken(self.folder) from error
+
+    def check_space(self, needed: int) -> None:
+        """Refuses to start what will not fit.
+
+        Raises:
+          OutputError: a local disk has less free than `needed` bytes.
+        """
+        if not self.is_local:
+            return
+        free = shutil.disk_usage(self.folder).free
+        if needed > free:
+            raise OutputError(
+                f"{self.folder}: the plan needs about {needed / 1e9:.3g} GB, the disk has {free / 1e9:.3g} GB free. "
+                "Keep fewer rows (--strategy), use --compression gzip, or write elsewhere."
+            )
+
+
+def taken(folder: str) -> OutputError:
+    """The error for a folder that holds a dataset."""
+    return OutputError(
+        f"{folder} already holds a dataset. Choose another --output, or replace it with --overwrite "
+        "(its old shards stay for whoever reads them; --overwrite=purge removes them)."
+    )
+
+
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, BeamIOError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            why = "the disk is full. Free some space, or write elsewhere"
+        else:
+            why = f"{getattr(error, 'strerror', None) or error}. Check that the folder exists and may be written to"
+        raise OutputError(f"{path} cannot be written: {why}.") from error

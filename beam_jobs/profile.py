@@ -1,0 +1,229 @@
+"""Pass 1: what the source holds. Reads the key columns, counts, and notes each row's class.
+
+The notes (about 0.1 byte a row, compressed) spare pass 2 the labels.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+from apache_beam.metrics import Metrics
+
+from beam_jobs.failures import reported
+from beam_jobs.job import Job
+from beam_jobs.options import DEFAULT_MAX_CLASSES
+from beam_jobs.ordered import ordered_map
+from beam_jobs.progress import PROGRESS
+from beam_jobs.rejects import RejectedRow, RejectLog, describe
+from beam_jobs.sources.block import Block, IntArray, Keys, Range
+from tfrecord_io import exact, hashing
+from tfrecord_io.errors import SourceError
+from tfrecord_io.hashing import UInt64Array
+from tfrecord_io.labels import Label
+from tfrecord_io.plan import Tally
+
+Class = tuple[str, Label]
+"""A split and a label."""
+
+_FEW_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class RangeNotes:
+    """The class of each row of a range: indices into `classes`, len(classes) for bad rows."""
+
+    part: Range
+    classes: list[Class]
+    rows: int
+    packed: bytes
+
+    @classmethod
+    def pack(cls, part: Range, classes: list[Class], codes: list[IntArray]) -> RangeNotes:
+        """Notes from the codes of each block; -1 for bad rows."""
+        whole = np.concatenate([np.zeros(0, np.int64), *codes])
+        whole[whole < 0] = len(classes)
+        packed = zlib.compress(whole.astype(_dtype(len(classes))).tobytes(), 1)
+        return cls(part, classes, len(whole), packed)
+
+    def codes(self) -> npt.NDArray[np.unsignedinteger]:
+        """The notes, unpacked [rows]."""
+        return np.frombuffer(zlib.decompress(self.packed), _dtype(len(self.classes)))
+
+
+@dataclass
+class Profile:
+    """Totals of a part of the source, or of all of it."""
+
+    tallies: dict[Class, Tally] = field(default_factory=dict)
+    rows: int = 0
+    bytes: int = 0
+    rejects: RejectLog = field(default_factory=RejectLog)
+
+    def merge(self, other: Profile) -> None:
+        """Adds another part."""
+        for key, tally in other.tallies.items():
+            known = self.tallies.get(key)
+            self.tallies[key] = known + tally if known else tally
+        self.rows += other.rows
+        self.rejects.merge(other.rejects)
+
+
+class ProfileRange(beam.DoFn):
+    """Range -> RangeNotes, and a Profile of it under the tag `profile`."""
+
+    PROFILE = "profile"
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._rows = Metrics.counter("presample.profile", "rows_read")
+        self._bad = Metrics.counter("presample.profile", "rows_rejected")
+
+    def process(self, part: Range) -> Iterator[object]:
+        """Reads the range once."""
+        with reported():
+            notes, profile = self._read(part)
+        self._rows.inc(profile.rows)
+        self._bad.inc(profile.rejects.total)
+        yield notes
+        yield beam.pvalue.TaggedOutput(self.PROFILE, profile)
+
+    def _read(self, part: Range) -> tuple[RangeNotes, Profile]:
+        job = self._job
+        profile = Profile()
+        classes: dict[Class, int] = {}
+        codes: list[IntArray] = []
+        stage = _KeyStage(job, part.file)
+        for block, keys, splits in ordered_map(stage, job.source.blocks(part), job.threads):
+            local = _classes(keys, splits, job.splits, classes)
+            profile.merge(_tally(block, keys, local, classes))
+            profile.rejects.add(RejectedRow.of(job.source.files[part.file], reject) for reject in keys.rejects)
+            if keys.rejects and job.options.on_bad_row == "fail":
+                raise SourceError(f"Bad row (--on_bad_row fail): {describe(profile.rejects.first())}")
+            check_classes(len({label for _, label in classes}), 0, job.options.label, job.options.max_classes)
+            codes.append(local)
+            PROGRESS.add("Profile", len(block), block.total_bytes)
+        return RangeNotes.pack(part, list(classes), codes), profile
+
+
+class MergeProfiles(beam.CombineFn):
+    """Adds up Profiles. O(classes) memory."""
+
+    def create_accumulator(self) -> Profile:
+        """Nothing yet."""
+        return Profile()
+
+    def add_input(self, accumulator: Profile, element: Profile) -> Profile:
+        """Adds one."""
+        accumulator.merge(element)
+        return accumulator
+
+    def merge_accumulators(self, accumulators: Iterable[Profile]) -> Profile:
+        """Adds several."""
+        total = Profile()
+        for accumulator in accumulators:
+            total.merge(accumulator)
+        return total
+
+    def extract_output(self, accumulator: Profile) -> Profile:
+        """The sum itself."""
+        return accumulator
+
+
+class _KeyStage:
+    """The part of pass 1 that runs on several threads."""
+
+    def __init__(self, job: Job, file: int) -> None:
+        self._by = job.options.split_by
+        self._row_id = bool(job.options.row_id)
+        self._bounds = split_bounds(job)
+        self._keys = split_keys(job, file)
+
+    def __call__(self, block: Block) -> tuple[Block, Keys, IntArray]:
+        keys = block.keys()
+        if not len(self._bounds):
+            return block, keys, np.zeros(len(block), np.int64)
+        if self._by:
+            hashes = hashing.hash_values(keys.split_values, self._keys)
+        elif self._row_id:
+            hashes = hashing.hash_positions(identity_digest(block), self._keys)
+        else:
+            hashes = hashing.hash_positions(block.positions, self._keys)
+        return block, keys, np.searchsorted(self._bounds, hashes, side="right").astype(np.int64)
+
+
+def split_bounds(job: Job) -> UInt64Array:
+    """The hashes at which the next split begins; one fewer than there are splits."""
+    bounds, total = [], Fraction(0)
+    for fraction in list(job.options.split_fractions().values())[:-1]:
+        total += Fraction(fraction)
+        bounds.append(int(total * (1 << 64)))
+    return np.array(bounds, np.uint64)
+
+
+def split_keys(job: Job, file: int) -> hashing.Keys:
+    """Keys of the split's hash: of the file only where positions are what is hashed."""
+    by_value = job.options.split_by or job.options.row_id
+    return hashing.derive_keys(job.options.seed, "split", "" if by_value else job.source.files[file].name)
+
+
+def identity_digest(block: Block) -> UInt64Array:
+    """A 64-bit digest of the `--row_id` columns of each row."""
+    columns = [hashing.digest_values(values) for values in block.identities()]
+    digest = columns[0]
+    for column in columns[1:]:
+        digest = hashing.combine(digest, column)
+    return digest
+
+
+def check_classes(classes: int, rows: int, label: str, allowed: int | None) -> None:
+    """Refuses a label column that looks like an id.
+
+    Raises:
+      SourceError: more classes than allowed, or (rows given) mostly unique labels.
+    """
+    limit = DEFAULT_MAX_CLASSES if allowed is None else allowed
+    unique = allowed is None and classes > _FEW_CLASSES and classes > rows / 2 > 0
+    if classes > limit or unique:
+        what = f"{classes} classes in {rows} rows" if unique else f"more than {limit} classes"
+        raise SourceError(
+            f"--label {label}: the column has {what}; it looks like an id, not a class. Name another column, or "
+            "allow it with --max_classes N."
+        )
+
+
+def _classes(keys: Keys, splits: IntArray, names: tuple[str, ...], classes: dict[Class, int]) -> IntArray:
+    """Indices into `classes` [n], which grows by the classes found; -1 for bad rows."""
+    if not keys.labels:
+        return np.full(len(keys.codes), -1, np.int64)
+    combined = splits * len(keys.labels) + keys.codes
+    combined[keys.codes < 0] = -1
+    table = np.full(len(names) * len(keys.labels) + 1, -1, np.int64)
+    for code in np.flatnonzero(np.bincount(combined[combined >= 0])).tolist():
+        split, label = divmod(code, len(keys.labels))
+        table[code] = classes.setdefault((names[split], keys.labels[label]), len(classes))
+    found: IntArray = table[combined]
+    return found
+
+
+def _tally(block: Block, keys: Keys, codes: IntArray, classes: dict[Class, int]) -> Profile:
+    good = codes >= 0
+    used = codes[good]
+    rows = np.bincount(used, minlength=len(classes))
+    sizes = np.zeros(len(classes), np.float64)
+    if block.row_bytes is not None:
+        sizes[:] = np.bincount(used, block.row_bytes[good].astype(np.float64), len(classes))
+    weights = [Fraction(int(count)) for count in rows]
+    if keys.weights is not None:
+        weights = exact.sums_by_group(keys.weights[good], used, len(classes))
+    tallies = {key: Tally(int(rows[i]), weights[i], int(sizes[i])) for key, i in classes.items() if rows[i]}
+    return Profile(tallies, len(block))
+
+
+def _dtype(classes: int) -> type[np.unsignedinteger]:
+    return next(t for t in (np.uint8, np.uint16, np.uint32) if classes <= np.iinfo(t).max)

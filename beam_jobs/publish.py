@@ -1,0 +1,231 @@
+"""Audit and publication: nothing is a dataset before this, and it is a whole one afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from beam_jobs.cut import Candidate
+from beam_jobs.draw import LostRow, RangeFacts, merge_features
+from beam_jobs.job import Job
+from beam_jobs.layout import Layout
+from beam_jobs.profile import Profile
+from beam_jobs.rejects import RejectLog, describe
+from beam_jobs.write_shards import WrittenShard, is_in
+from tfrecord_io import hashing, labels
+from tfrecord_io.errors import OutputError, SourceError
+from tfrecord_io.manifest import ClassEntry, Manifest, Shard, Split
+from tfrecord_io.plan import Stratum
+
+_WEIGHT_TOLERANCE = 1e-6
+
+
+def publish(
+    job: Job,
+    layout: Layout,
+    profile: Profile,
+    cuts: Mapping[int, Candidate],
+    facts: Iterable[RangeFacts],
+    written: Iterable[WrittenShard],
+) -> Manifest:
+    """Checks what was written against the plan, moves it into place and writes the manifest.
+
+    Raises:
+      SourceError: too many drawn rows did not parse.
+      OutputError: what was written is not what was planned, or cannot be moved into place.
+    """
+    total = RangeFacts()
+    for part in facts:
+        total.lost += part.lost
+        total.absent |= part.absent
+        total.rows += part.rows
+        merge_features(total.features, part.features)
+    lost, log = _settle_losses(total.lost, cuts)
+    check_bad_fraction(job, log, sum(lost.values()), sum(s.rows for s in layout.plan.strata), "drawn rows")
+    shards = {shard.shard: shard for shard in written}
+    _audit(job, layout, lost, shards)
+    log.merge(profile.rejects)
+    names, splits = _place_shards(job, layout, lost, shards)
+    rejected = _write_rejected(job, log, names)
+    manifest = Manifest(
+        label=job.options.label,
+        weight=job.options.weight_out,
+        compression=job.options.compression,
+        schema=_schema(job, total),
+        options=job.options.content(),
+        sampling={
+            "strategy": job.options.strategy,
+            "weights": job.options.weights,
+            "seed": job.options.seed,
+            "folds": 1,
+            "draw": hashing.DRAW_NAME,
+        },
+        source={
+            "patterns": list(job.options.input),
+            "format": job.source.format,
+            "files": len(job.source.files),
+            "bytes": sum(file.bytes for file in job.source.files),
+            "rows": profile.rows,
+            "rejected_rows": log.total,
+        },
+        rejected={"reasons": dict(sorted(log.counts.items())), "files": rejected},
+        splits=splits,
+        producer={
+            "presample": metadata.version("presample"),
+            "apache_beam": metadata.version("apache-beam"),
+            "runner": job.runner,
+            "job_id": None,
+        },
+        created=job.created,
+    )
+    _move_into_place(job, names, manifest)
+    return manifest
+
+
+def check_bad_fraction(job: Job, log: RejectLog, bad: int, rows: int, what: str) -> None:
+    """Stops the job when too many rows are bad.
+
+    Raises:
+      SourceError: says how many, and shows the first.
+    """
+    if bad > job.options.max_bad_fraction * rows:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(log.counts.items()))
+        raise SourceError(
+            f"{bad} of {rows} {what} are bad ({reasons}), more than --max_bad_fraction "
+            f"{job.options.max_bad_fraction:g} allows. The first: {describe(log.first())}"
+        )
+
+
+def _settle_losses(lost: list[LostRow], cuts: Mapping[int, Candidate]) -> tuple[Counter[int], RejectLog]:
+    """Rows lost of each stratum, copies counted; rows that the cut left out anyway are no loss."""
+    counts: Counter[int] = Counter()
+    log = RejectLog()
+    for row in lost:
+        copies = row.copies
+        if row.candidate is not None and not _is_in(row.candidate, cuts.get(row.stratum)):
+            copies -= 1
+        if copies:
+            counts[row.stratum] += copies
+            log.add([row.row])
+    return counts, log
+
+
+def _is_in(candidate: Candidate, cut: Candidate | None) -> bool:
+    if cut is None:
+        return False
+    u, file, position = candidate
+    return bool(is_in(np.array([u], np.uint64), np.array([file], np.int32), np.array([position], np.uint64), cut)[0])
+
+
+def _audit(job: Job, layout: Layout, lost: Counter[int], shards: Mapping[int, WrittenShard]) -> None:
+    """Compares rows, weights and files with the plan.
+
+    Raises:
+      OutputError: they differ.
+    """
+    rows: Counter[int] = Counter()
+    weights: defaultdict[int, Fraction] = defaultdict(Fraction)
+    for number, shard in shards.items():
+        owner = int(layout.stratum_of_shard(np.array([number]))[0])
+        rows[owner] += shard.rows
+        weights[owner] += shard.weight
+        if job.output.size(shard.name) != shard.bytes:
+            raise OutputError(f"{job.output.path(shard.name)} is not as it was written. Run again.")
+    for index, stratum in enumerate(layout.plan.strata):
+        expected = stratum.rows - lost[index]
+        where = f"class {labels.to_text(stratum.label)} of {stratum.split}"
+        if rows[index] != expected:
+            raise OutputError(f"The audit found {rows[index]} rows of {where}, not the {expected} planned. Run again.")
+        if job.options.weight_in is None and expected:
+            total = stratum.factor * expected
+            if abs(float(weights[index]) - total) > _WEIGHT_TOLERANCE * total:
+                raise OutputError(f"The audit found weights of {float(weights[index])} in {where}, not {total}.")
+
+
+def _place_shards(
+    job: Job, layout: Layout, lost: Counter[int], shards: Mapping[int, WrittenShard]
+) -> tuple[dict[str, str], dict[str, Split]]:
+    """Final names of all shards (temporary -> final), and the splits that list them."""
+    names: dict[str, str] = {}
+    folders = labels.path_components(stratum.label for stratum in layout.plan.strata)
+    suffix = ".tfrecord.gz" if job.options.compression == "gzip" else ".tfrecord"
+    entries: dict[str, list[ClassEntry]] = {split: [] for split in job.splits}
+    for index, stratum in enumerate(layout.plan.strata):
+        listed = []
+        for part in range(stratum.shards):
+            shard = shards.get(int(layout.first_shard[index]) + part)
+            if shard is None:  # no row fell into this slice
+                continue
+            file = f"part-{part:05d}-of-{stratum.shards:05d}-{shard.sha256[:16]}{suffix}"
+            path = f"{stratum.split}/{folders[stratum.label]}/{file}"
+            names[shard.name] = path
+            listed.append(Shard(path=path, rows=shard.rows, bytes=shard.bytes, sha256=shard.sha256))
+        entries[stratum.split].append(_entry(stratum, lost[index], tuple(listed)))
+    splits = {
+        name: Split(
+            source_rows=sum(entry.source_rows for entry in classes),
+            rows=sum(entry.rows for entry in classes),
+            classes=tuple(classes),
+        )
+        for name, classes in entries.items()
+    }
+    return names, splits
+
+
+def _entry(stratum: Stratum, lost: int, shards: tuple[Shard, ...]) -> ClassEntry:
+    return ClassEntry(
+        label=stratum.label,
+        source_rows=stratum.source.rows,
+        source_weight=float(stratum.source.weight),
+        rows=stratum.rows - lost,
+        weight=stratum.keep_weight,
+        rejected_rows=lost,
+        shards=shards,
+    )
+
+
+def _write_rejected(job: Job, log: RejectLog, names: dict[str, str]) -> list[dict[str, Any]]:
+    """Writes the kept bad rows; returns the manifest's entry for the file, if there is one."""
+    if not log.total:
+        return []
+    content = "".join(row.to_json() + "\n" for row in log.listed()).encode()
+    digest = hashlib.sha256(content).hexdigest()
+    draft = f"{job.run_folder}/rejected.jsonl"
+    with job.output.create(draft) as file:
+        file.write(content)
+    path = f"rejected/part-00000-of-00001-{digest[:16]}.jsonl"
+    names[draft] = path
+    return [{"path": path, "rows": len(log.listed()), "bytes": len(content), "sha256": digest}]
+
+
+def _schema(job: Job, facts: RangeFacts) -> dict[str, dict[str, Any]]:
+    """The features of the kept rows."""
+    if facts.features:
+        return {
+            name: {"dtype": dtype, "shape": _shape(fewest, most), "optional": rows < facts.rows}
+            for name, (dtype, fewest, most, rows) in sorted(facts.features.items())
+        }
+    return {name: {**spec, "optional": name in facts.absent} for name, spec in job.source.schema.items()}
+
+
+def _shape(fewest: int, most: int) -> list[int] | None:
+    if fewest != most:
+        return None
+    return [] if most == 1 else [most]
+
+
+def _move_into_place(job: Job, names: dict[str, str], manifest: Manifest) -> None:
+    """Renames, then publishes; what a failure leaves behind is taken away again."""
+    new = [path for path in names.values() if not job.output.exists(path)]
+    try:
+        job.output.rename(names)
+        job.output.write_manifest(manifest.to_json(), job.run_folder, job.options.overwrite != "no")
+    except BaseException:
+        job.output.delete(new)
+        raise

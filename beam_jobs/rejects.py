@@ -1,0 +1,85 @@
+"""Bad rows on their way to `rejected/`: exact counts, and the first few rows of each reason."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from beam_jobs.sources.block import Reject
+from beam_jobs.sources.files import SourceFile
+
+ROWS_A_REASON = 1_000
+
+
+@dataclass(frozen=True, order=True)
+class RejectedRow:
+    """One bad row, as it is written to `rejected/`."""
+
+    file: str
+    position: int
+    reason: str
+    message: str
+    raw: bytes
+
+    @classmethod
+    def of(cls, file: SourceFile, reject: Reject) -> RejectedRow:
+        """A row of a block, with the name of its file."""
+        return cls(file.name, reject.position, reject.reason, reject.message, reject.raw)
+
+    def to_json(self) -> str:
+        """One line of `rejected/part-*.jsonl`."""
+        fields = {
+            "file": self.file,
+            "position": self.position,
+            "reason": self.reason,
+            "message": self.message,
+            "raw": self.raw.decode("utf-8", "backslashreplace"),
+        }
+        return json.dumps(fields, sort_keys=True, ensure_ascii=False)
+
+
+@dataclass
+class RejectLog:
+    """Counts by reason, and up to `ROWS_A_REASON` rows of each: those first by file and position."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    rows: dict[str, list[RejectedRow]] = field(default_factory=dict)
+
+    def add(self, rows: Iterable[RejectedRow]) -> None:
+        """Counts some rows, and keeps the first ones."""
+        for row in rows:
+            self.counts[row.reason] += 1
+            self.rows.setdefault(row.reason, []).append(row)
+        self._trim()
+
+    def merge(self, other: RejectLog) -> None:
+        """Adds another log."""
+        self.counts.update(other.counts)
+        for reason, rows in other.rows.items():
+            self.rows.setdefault(reason, []).extend(rows)
+        self._trim()
+
+    @property
+    def total(self) -> int:
+        """Bad rows in all."""
+        return sum(self.counts.values())
+
+    def listed(self) -> list[RejectedRow]:
+        """The rows kept, by file and position."""
+        return sorted(row for rows in self.rows.values() for row in rows)
+
+    def first(self) -> RejectedRow:
+        """The first bad row, to show to the user."""
+        return self.listed()[0]
+
+    def _trim(self) -> None:
+        for reason, rows in self.rows.items():
+            if len(rows) > ROWS_A_REASON:
+                self.rows[reason] = sorted(rows)[:ROWS_A_REASON]
+
+
+def describe(row: RejectedRow) -> str:
+    """One line about a bad row, for an error message."""
+    return f"{row.file}, row at {row.position}: {row.message}"

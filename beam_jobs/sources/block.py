@@ -1,0 +1,240 @@
+"""What every source hands to the two passes: ranges of files, and blocks of some MB in them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from typing_extensions import Self
+
+from beam_jobs.sources.files import SourceFile
+from tfrecord_io.errors import SourceError
+from tfrecord_io.examples import encode_examples
+from tfrecord_io.hashing import UInt64Array
+from tfrecord_io.labels import Label
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+Schema = Mapping[str, Mapping[str, Any]]
+"""Features as the manifest lists them: name -> {"dtype", "shape", "optional"}."""
+
+RAW_LIMIT = 2_000
+"""Bytes of a bad row that are kept for `rejected/`."""
+
+
+@dataclass(frozen=True)
+class KeyColumns:
+    """The columns that pass 1 reads: they decide class, weight, split and identity of a row."""
+
+    label: str
+    weight: str | None = None
+    split: str | None = None
+    row_id: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """Each column once."""
+        return list(dict.fromkeys(n for n in (self.label, self.weight, self.split, *self.row_id) if n))
+
+
+@dataclass(frozen=True)
+class Range:
+    """A part of one file that one worker reads: bytes of text, or row groups, from start to stop."""
+
+    file: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A bad row: its index in the block or the drawn rows, where it lies in its file, and why it cannot be used."""
+
+    row: int
+    position: int
+    reason: str
+    message: str
+    raw: bytes
+
+
+@dataclass
+class Keys:
+    """What pass 1 learns about a block of n rows.
+
+    `codes` [n] index `labels`; -1 marks rejected rows. The others are None where not asked for.
+    """
+
+    codes: IntArray
+    labels: Sequence[Label]
+    weights: FloatArray | None = None
+    split_values: pa.Array | None = None
+    id_values: list[pa.Array] | None = None
+    rejects: list[Reject] = field(default_factory=list)
+
+
+@dataclass
+class Encoded:
+    """Drawn rows as Examples with their weight.
+
+    `good` [m] indexes the rows that were to be encoded; payloads and weights [m] belong to them.
+    `absent` counts missing values by feature. `features` are the dtypes and value counts seen, where
+    only reading the rows can tell: name -> (dtype, fewest, most, rows).
+    """
+
+    payloads: pa.LargeBinaryArray
+    good: IntArray
+    weights: npt.NDArray[np.float32]
+    rejects: list[Reject]
+    absent: Mapping[str, int] = field(default_factory=dict)
+    features: Mapping[str, tuple[str, int, int, int]] = field(default_factory=dict)
+
+
+class Block(ABC):
+    """Some MB of one file: n rows."""
+
+    @property
+    @abstractmethod
+    def positions(self) -> UInt64Array:
+        """Identity within the file [n]: byte offset, record offset or row number."""
+
+    @property
+    @abstractmethod
+    def row_bytes(self) -> IntArray | None:
+        """Bytes in the source [n], where rows have bytes of their own."""
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all rows in the source; 0 where rows have none of their own."""
+        return 0 if self.row_bytes is None else int(self.row_bytes.sum())
+
+    @abstractmethod
+    def keys(self) -> Keys:
+        """Reads the key columns and checks every row as far as pass 1 does."""
+
+    @abstractmethod
+    def identities(self) -> list[pa.Array]:
+        """The values [n] of the `row_id` columns, as bytes; meaningless for rejected rows."""
+
+    @abstractmethod
+    def pick(self, rows: IntArray) -> Rows:
+        """Takes some rows (indices, sorted) out of the block, in memory of their own."""
+
+
+class Rows(ABC):
+    """Drawn rows of one file, not parsed yet."""
+
+    positions: UInt64Array
+    """Where they lie in their file [n]."""
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @abstractmethod
+    def encode(self, factors: FloatArray) -> Encoded:
+        """Parses and serializes them.
+
+        Args:
+          factors: what multiplies each row's original weight [n].
+        """
+
+    @classmethod
+    @abstractmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Rows of several blocks of one file, one after the other."""
+
+
+class Source(ABC):
+    """Files of one format. Picklable and small: it goes to every worker."""
+
+    format: str
+    files: Sequence[SourceFile]
+
+    @property
+    @abstractmethod
+    def schema(self) -> Schema:
+        """The features of stored rows; empty where only the rows themselves tell."""
+
+    @property
+    @abstractmethod
+    def label_dtype(self) -> str:
+        """int64, float32, bytes or bool."""
+
+    @abstractmethod
+    def ranges(self, file: int) -> Iterator[Range]:
+        """Cuts a file into parts that can be read independently."""
+
+    @abstractmethod
+    def blocks(self, part: Range) -> Iterator[Block]:
+        """Reads a range; the same blocks each time.
+
+        Raises:
+          SourceError: the file cannot be read as what it should be.
+        """
+
+    @abstractmethod
+    def sample(self) -> Iterator[Block]:
+        """A few blocks from fixed places, whatever the block size: to infer types and sizes from."""
+
+
+def encode_columns(
+    columns: dict[str, pa.Array], weight_out: str, weights: npt.NDArray[np.float32], rejects: list[Reject]
+) -> Encoded:
+    """Encodes converted columns and the weight [n], the rejected rows left out."""
+    batch = pa.RecordBatch.from_pydict({**columns, weight_out: pa.array(weights)})
+    good = np.delete(np.arange(len(weights)), [reject.row for reject in rejects])
+    batch = batch.take(pa.array(good)) if rejects else batch
+    absent = {field.name: column.null_count for field, column in zip(batch.schema, batch.columns, strict=True)}
+    return Encoded(encode_examples(batch), good, weights[good], rejects, absent)
+
+
+def check_weights(weights: FloatArray, file: SourceFile, positions: UInt64Array, column: str) -> None:
+    """Refuses weights that cannot be counted with.
+
+    Raises:
+      SourceError: a weight is missing, NaN, infinite or negative; names the first.
+    """
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(wrong):
+        value = weights[wrong[0]]
+        what = "missing or NaN" if np.isnan(value) else f"{value:g}"
+        raise SourceError(
+            f"{file.path}, row at {int(positions[wrong[0]])}: the weight in column {column!r} is {what}. "
+            "A weight must be a finite number, 0 or more. Correct the source, or leave --weight_in out."
+        )
+
+
+def suggest(name: str, names: Sequence[str]) -> str:
+    """'Did you mean ...? ' when one of the names is near, else ''."""
+    import difflib
+
+    near = difflib.get_close_matches(name, names, 1)
+    lowered = [n for n in names if n.casefold() == name.casefold()]
+    return f"Did you mean {(lowered or near)[0]!r}? " if lowered or near else ""
+
+
+def check_columns(keys: KeyColumns, weight_out: str, names: Sequence[str], path: str) -> None:
+    """Refuses key columns that are not there, and a weight column that is.
+
+    Raises:
+      SourceError: names the columns there are, and the nearest.
+    """
+    flags = {keys.label: "--label", keys.weight: "--weight_in", keys.split: "--split_by"}
+    for name in keys.names:
+        if name not in names:
+            raise SourceError(
+                f"{flags.get(name, '--row_id')} {name}: {path} has no such column. {suggest(name, names)}"
+                f"Its columns are {', '.join(names)}."
+            )
+    if weight_out in names:
+        raise SourceError(
+            f"--weight_out {weight_out}: {path} already has a column of that name. Choose another name for the "
+            "weight column to write."
+        )

@@ -1,0 +1,226 @@
+"""CSV, plain or gzip: one header, one record a line, types inferred or declared."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from typing_extensions import Self
+
+from beam_jobs.sources import csv_types
+from beam_jobs.sources.block import (
+    RAW_LIMIT,
+    Block,
+    Encoded,
+    FloatArray,
+    IntArray,
+    KeyColumns,
+    Keys,
+    Range,
+    Reject,
+    Rows,
+    Schema,
+    Source,
+    check_weights,
+    encode_columns,
+)
+from beam_jobs.sources.csv_columns import convert_columns, not_of_type
+from beam_jobs.sources.csv_header import check_header, read_header, sample_places
+from beam_jobs.sources.csv_lines import Parsed, parse_lines
+from beam_jobs.sources.csv_types import ColumnType
+from beam_jobs.sources.files import SourceFile
+from beam_jobs.sources.text import Lines, line_blocks, line_ranges, split_lines
+from tfrecord_io.hashing import UInt64Array
+from tfrecord_io.labels import Label
+
+_DICTIONARY = pa.dictionary(pa.int32(), pa.binary())
+
+
+@dataclass(frozen=True)
+class CsvSource(Source):
+    """CSV files with one header between them."""
+
+    files: Sequence[SourceFile]
+    header: tuple[str, ...]
+    types: Mapping[str, ColumnType]
+    key_columns: KeyColumns
+    weight_out: str
+    block_size: int
+    format: str = "csv"
+
+    @property
+    def schema(self) -> Schema:
+        return {name: {"dtype": self.types[name].stored, "shape": []} for name in sorted(self.header)}
+
+    @property
+    def label_dtype(self) -> str:
+        return self.types[self.key_columns.label].dtype
+
+    def ranges(self, file: int) -> Iterator[Range]:
+        return line_ranges(self.files[file], file, self.block_size)
+
+    def blocks(self, part: Range) -> Iterator[Block]:
+        file = self.files[part.file]
+        for position, data in line_blocks(file, part.start, part.stop, self.block_size):
+            yield self._block(file, position, data)
+
+    def sample(self) -> Iterator[Block]:
+        for file, start, stop in sample_places(self.files):
+            for position, data in line_blocks(file, start, stop, stop - start):
+                yield self._block(file, position, data)
+
+    def _block(self, file: SourceFile, position: int, data: bytes) -> CsvBlock:
+        if position:
+            return CsvBlock(self, file, position, data)
+        length = (data.find(b"\n") + 1) or len(data)
+        check_header(read_header(data[:length], file), self.header, file, self.files[0])
+        return CsvBlock(self, file, length, data[length:])
+
+
+class CsvBlock(Block):
+    """Whole lines of one file."""
+
+    def __init__(self, source: CsvSource, file: SourceFile, position: int, data: bytes) -> None:
+        self._source = source
+        self._file = file
+        self._start = position
+        self._data = data
+
+    @functools.cached_property
+    def _split(self) -> tuple[Lines, IntArray]:
+        # Not in the constructor: so it runs on the thread that works on the block.
+        return split_lines(self._data)
+
+    @property
+    def _lines(self) -> Lines:
+        return self._split[0]
+
+    @functools.cached_property
+    def positions(self) -> UInt64Array:
+        return (self._split[1] + self._start).astype(np.uint64)
+
+    @property
+    def row_bytes(self) -> IntArray:
+        return self._lines.ends - self._lines.starts + 1
+
+    def keys(self) -> Keys:
+        columns = self._source.key_columns
+        types: dict[str, pa.DataType] = dict.fromkeys(columns.names, pa.binary())
+        types[columns.label] = _DICTIONARY
+        parsed = parse_lines(self._lines, self._source.header, types)
+        rejects = [self._reject(row, *why) for row, why in parsed.bad.items()]
+        bad = np.zeros(len(self), bool)
+        bad[list(parsed.bad)] = True
+        labels, codes = self._labels(parsed, bad, rejects)
+        for name in columns.names[1:]:
+            if name in (columns.split, *columns.row_id):
+                self._refuse_missing(name, parsed, bad, rejects)
+        weights = self._weights(parsed, bad, rejects)
+        codes[bad] = -1
+        keys = Keys(codes, labels, weights, rejects=rejects)
+        if columns.split:
+            keys.split_values = self._spread(parsed.table.column(columns.split).combine_chunks(), parsed.good)
+        return keys
+
+    def identities(self) -> list[pa.Array]:
+        names = self._source.key_columns.row_id
+        parsed = parse_lines(self._lines, self._source.header, dict.fromkeys(names, pa.binary()))
+        return [self._spread(parsed.table.column(name).combine_chunks(), parsed.good) for name in names]
+
+    def pick(self, rows: IntArray) -> CsvRows:
+        return CsvRows(self._source, self._file, self._lines.take(rows), self.positions[rows])
+
+    def _labels(
+        self, parsed: Parsed, bad: npt.NDArray[np.bool_], rejects: list[Reject]
+    ) -> tuple[list[Label], IntArray]:
+        """Normalises the distinct texts of the label column, and refuses rows without a good one."""
+        column = self._source.key_columns.label
+        encoded = parsed.table.column(column).combine_chunks()
+        kind = self._source.types[column]
+        labels: dict[Label, int] = {}
+        mapping, messages = [], []
+        for text in encoded.dictionary.to_pylist():
+            message = f"the label in column {column!r} is missing."
+            code = -1
+            try:
+                label = csv_types.to_label(text, kind)
+                code = -1 if label is None else labels.setdefault(label, len(labels))
+            except ValueError:
+                message = not_of_type(column, text, kind)
+            mapping.append(code)
+            messages.append(message)
+        mapping.append(-1)
+        messages.append(f"the label in column {column!r} is missing.")
+        indices = encoded.indices.fill_null(len(mapping) - 1).to_numpy(zero_copy_only=False)
+        found = np.array(mapping, np.int64)[indices]
+        for at in np.flatnonzero(found < 0).tolist():
+            rejects.append(self._reject(int(parsed.good[at]), "label", messages[indices[at]]))
+        codes = np.full(len(self), -1, np.int64)
+        codes[parsed.good] = found
+        bad[codes < 0] = True
+        return list(labels), codes
+
+    def _weights(self, parsed: Parsed, bad: npt.NDArray[np.bool_], rejects: list[Reject]) -> FloatArray | None:
+        name = self._source.key_columns.weight
+        if not name:
+            return None
+        text = parsed.table.column(name).combine_chunks()
+        numbers, wrong = csv_types.to_float(text)
+        for at in np.flatnonzero(wrong).tolist():
+            if not bad[parsed.good[at]]:
+                why = not_of_type(name, text[at].as_py(), ColumnType("float32"))
+                rejects.append(self._reject(int(parsed.good[at]), "weight", why))
+        bad[parsed.good[wrong]] = True
+        weights = np.zeros(len(self))
+        weights[parsed.good] = numbers.to_numpy(zero_copy_only=False)
+        usable = np.flatnonzero(~bad)
+        check_weights(weights[usable], self._file, self.positions[usable], name)
+        return weights
+
+    def _refuse_missing(self, name: str, parsed: Parsed, bad: npt.NDArray[np.bool_], rejects: list[Reject]) -> None:
+        missing = parsed.good[parsed.table.column(name).is_null().to_numpy()]
+        for row in missing.tolist():
+            if not bad[row]:
+                rejects.append(self._reject(row, "missing", f"column {name!r} is empty."))
+        bad[missing] = True
+
+    def _spread(self, values: pa.Array, good: IntArray) -> pa.Array:
+        """Values of the good lines at the place of their line; null elsewhere."""
+        if len(good) == len(self):
+            return values
+        places = np.full(len(self), -1, np.int64)
+        places[good] = np.arange(len(good))
+        return values.take(pa.array(places, mask=places < 0))
+
+    def _reject(self, row: int, reason: str, message: str) -> Reject:
+        line = self._lines.line(row)[:RAW_LIMIT]
+        return Reject(row, int(self.positions[row]), reason, message, line)
+
+
+class CsvRows(Rows):
+    """Drawn lines of one file."""
+
+    def __init__(self, source: CsvSource, file: SourceFile, lines: Lines, positions: UInt64Array) -> None:
+        self._source = source
+        self._file = file
+        self._lines = lines
+        self.positions = positions
+
+    def encode(self, factors: FloatArray) -> Encoded:
+        source = self._source
+        found = convert_columns(self._lines, source.header, source.types, source.key_columns.weight)
+        rejects = [
+            Reject(row, int(self.positions[row]), "type", why, self._lines.line(row)[:RAW_LIMIT])
+            for row, why in sorted(found.reasons.items())
+        ]
+        weights = (factors if found.weights is None else found.weights * factors).astype(np.float32)
+        return encode_columns(found.columns, source.weight_out, weights, rejects)
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        lines = Lines.join([part._lines for part in parts])
+        return cls(parts[0]._source, parts[0]._file, lines, np.concatenate([part.positions for part in parts]))

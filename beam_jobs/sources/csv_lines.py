@@ -1,0 +1,136 @@
+"""Lines of CSV to Arrow columns: every line by itself, and a bad one found without its neighbours.
+
+pyarrow parses a whole block at once, quotes across lines included. Here a record is one line:
+where the parsed rows do not match the lines one to one, the lines at fault are singled out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from beam_jobs.sources.block import IntArray
+from beam_jobs.sources.text import Lines
+
+FIELDS = "fields"
+QUOTE = "quote"
+UNQUOTED_NOTHING = ("",)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """Columns of the good lines, and what is wrong with the others: line -> (reason, message)."""
+
+    table: pa.Table
+    good: IntArray
+    bad: Mapping[int, tuple[str, str]]
+
+
+def parse_lines(
+    lines: Lines,
+    header: Sequence[str],
+    types: Mapping[str, pa.DataType],
+    null_words: Sequence[str] = UNQUOTED_NOTHING,
+) -> Parsed:
+    """Parses some columns of all lines.
+
+    Args:
+      lines: n lines.
+      header: every column's name, in order.
+      types: the columns wanted; others are checked for their number only.
+      null_words: what is missing. By default an unquoted empty field, in every column; any other
+        list counts for numeric columns only, quoted or not.
+
+    Raises:
+      pa.ArrowInvalid: a value is not of its column's type.
+    """
+    reader = _Reader(list(header), dict(types), tuple(null_words))
+    whole = reader.read(lines)
+    if whole is not None:
+        table, wrong_fields = whole
+        good = np.delete(np.arange(len(lines)), [row for row, _ in wrong_fields])
+        return Parsed(table, good, {row: _fields(count, len(header)) for row, count in wrong_fields})
+    bad: dict[int, tuple[str, str]] = {}
+    _single_out(reader, lines, np.arange(len(lines)), bad)
+    good = np.delete(np.arange(len(lines)), sorted(bad))
+    table, _ = reader.read(lines.take(good)) or (reader.empty(), [])
+    return Parsed(table, good, bad)
+
+
+def _single_out(reader: _Reader, lines: Lines, rows: IntArray, bad: dict[int, tuple[str, str]]) -> None:
+    """Finds the bad lines among `rows` by halving, the suspicious ones apart from the rest."""
+    suspicious = np.array([_suspicious(lines.line(row)) for row in rows.tolist()], bool)
+    for group in (rows[~suspicious], *np.array_split(rows[suspicious], max(1, suspicious.sum()))):
+        _halve(reader, lines, group, bad)
+
+
+def _halve(reader: _Reader, lines: Lines, rows: IntArray, bad: dict[int, tuple[str, str]]) -> None:
+    if not len(rows):
+        return
+    result = reader.read(lines.take(rows))
+    if result is not None:
+        for row, count in result[1]:
+            bad[int(rows[row])] = _fields(count, len(reader.header))
+    elif len(rows) == 1:
+        what = "a carriage return outside quotes" if b"\r" in lines.line(rows[0]) else "a quote that is never closed"
+        hint = "" if "\r" in what else ", or use --quoted_newlines if its value goes on in the next line"
+        bad[int(rows[0])] = (QUOTE, f"the line holds {what}. Correct it{hint}.")
+    else:
+        middle = len(rows) // 2
+        _halve(reader, lines, rows[:middle], bad)
+        _halve(reader, lines, rows[middle:], bad)
+
+
+def _suspicious(line: bytes) -> bool:
+    return line.count(b'"') % 2 == 1 or b"\r" in line
+
+
+def _fields(count: int, expected: int) -> tuple[str, str]:
+    return FIELDS, f"the line has {count} fields, the header {expected}."
+
+
+class _Reader:
+    def __init__(self, header: list[str], types: dict[str, pa.DataType], null_words: Sequence[str]) -> None:
+        self.header = header
+        self._convert = pa_csv.ConvertOptions(
+            column_types=types,
+            include_columns=list(types),
+            null_values=list(null_words),
+            strings_can_be_null=null_words == UNQUOTED_NOTHING,
+            quoted_strings_can_be_null=null_words != UNQUOTED_NOTHING,
+            check_utf8=False,
+        )
+        self._schema = pa.schema(list(types.items()))
+        # Swallowed by a quote left open before it.
+        self._sentinel = b",".join([b"0"] * len(header)) + b"\n"
+
+    def empty(self) -> pa.Table:
+        return self._schema.empty_table()
+
+    def read(self, lines: Lines) -> tuple[pa.Table, list[tuple[int, int]]] | None:
+        """The table and (line, number of fields) of the lines left out; None if rows are not lines."""
+        if not len(lines):
+            return self.empty(), []
+        if b"\r" in lines.data and lines.data.count(b"\r") != lines.data.count(b"\r\n"):
+            return None if len(lines) > 1 or b'"' not in lines.data else self._parse(lines.data, 1)
+        # At the end of the buffer pyarrow closes an open quote by itself.
+        last = lines.line(len(lines) - 1)
+        if b'"' in last and self._parse(last + b"\n" + self._sentinel, 2) is None:
+            return None
+        return self._parse(lines.data, len(lines))
+
+    def _parse(self, data: bytes, lines: int) -> tuple[pa.Table, list[tuple[int, int]]] | None:
+        wrong: list[tuple[int, int]] = []
+
+        def leave_out(row: pa_csv.InvalidRow) -> str:
+            wrong.append((row.number - 1, row.actual_columns))
+            return "skip"
+
+        read = pa_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=self.header)
+        parse = pa_csv.ParseOptions(invalid_row_handler=leave_out)
+        table = pa_csv.read_csv(pa.py_buffer(data), read, parse, self._convert)
+        return (table, wrong) if table.num_rows + len(wrong) == lines else None

@@ -1,0 +1,135 @@
+"""Which files are read, what they are called, and how they are opened."""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import os
+import posixpath
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from tfrecord_io.errors import SourceError
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file to read. `name` is its identity: relative to the deepest folder that holds all files."""
+
+    path: str
+    name: str
+    bytes: int
+    gzip: bool = False
+
+
+def match_files(patterns: tuple[str, ...]) -> list[SourceFile]:
+    """The non-empty files that match, each once, sorted by name.
+
+    Raises:
+      SourceError: a pattern matches no file, or all files are empty.
+    """
+    sizes: dict[str, int] = {}
+    for pattern in patterns:
+        found = _match_remote(pattern) if "://" in pattern else _match_local(pattern)
+        if not found:
+            raise SourceError(
+                f"--input {pattern}: no file matches. Check the path, and quote the pattern so that the shell "
+                "leaves it alone."
+            )
+        sizes |= found
+    names = _names(list(sizes))
+    files = [SourceFile(path, names[path], size) for path, size in sizes.items() if size]
+    if not files:
+        raise SourceError(f"--input {' '.join(patterns)}: all {len(sizes)} matching files are empty (0 bytes).")
+    return sorted(files, key=lambda file: file.name)
+
+
+@contextmanager
+def open_raw(file: SourceFile) -> Iterator[BinaryIO]:
+    """Opens the file's own bytes.
+
+    Raises:
+      SourceError: it cannot be opened.
+    """
+    try:
+        if "://" in file.path:
+            stream = FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED)
+        else:
+            stream = Path(file.path).open("rb")
+    except (OSError, BeamIOError) as error:
+        raise SourceError(f"{file.path} cannot be opened: {error}.") from error
+    with stream:
+        yield cast(BinaryIO, stream)
+
+
+@contextmanager
+def open_content(file: SourceFile) -> Iterator[BinaryIO]:
+    """Opens the file's content, decompressed where it is gzip.
+
+    Raises:
+      SourceError: it cannot be opened, or its gzip stream is damaged.
+    """
+    with open_raw(file) as raw:
+        if not file.gzip:
+            yield raw
+            return
+        try:
+            with gzip.GzipFile(fileobj=raw) as content:
+                yield cast(BinaryIO, content)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise SourceError(f"{file.path} is no whole gzip file: {error}. Copy it anew.") from error
+
+
+def head(file: SourceFile, size: int) -> bytes:
+    """The first bytes of the file itself."""
+    with open_raw(file) as stream:
+        return read_fully(stream, size)
+
+
+def is_gzip(first_bytes: bytes) -> bool:
+    """Whether a file that starts like this is gzip, whatever its name says."""
+    return first_bytes[:2] == _GZIP_MAGIC
+
+
+def read_fully(stream: BinaryIO, size: int) -> bytes:
+    """Reads `size` bytes, fewer only at the end of the stream."""
+    pieces = []
+    while size > 0:
+        piece = stream.read(size)
+        if not piece:
+            break
+        pieces.append(piece)
+        size -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _match_local(pattern: str) -> dict[str, int]:
+    paths = [pattern] if os.path.lexists(pattern) else glob.glob(pattern, recursive=True)  # noqa: PTH207 - absolute patterns too
+    if paths == [pattern] and Path(pattern).is_dir():
+        raise SourceError(f"--input {pattern} is a folder. Name the files in it, like {pattern.rstrip('/')}/*.csv.")
+    return {str(Path(path).absolute()): Path(path).stat().st_size for path in paths if Path(path).is_file()}
+
+
+def _match_remote(pattern: str) -> dict[str, int]:
+    try:
+        results = FileSystems.match([pattern])
+    except (ValueError, BeamIOError) as error:
+        raise SourceError(f"--input {pattern} cannot be listed: {error}.") from error
+    return {metadata.path: metadata.size_in_bytes for result in results for metadata in result.metadata_list}
+
+
+def _names(paths: list[str]) -> dict[str, str]:
+    folders = [posixpath.dirname(path).split("/") for path in paths]
+    shared = 0
+    while all(len(folder) > shared and folder[shared] == folders[0][shared] for folder in folders):
+        shared += 1
+    return {path: "/".join(path.split("/")[shared:]) for path in paths}

@@ -1,0 +1,223 @@
+"""Parquet: pass 1 reads the key columns only, pass 2 only row groups with drawn rows in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from typing_extensions import Self
+
+from beam_jobs.sources import arrow_types
+from beam_jobs.sources.arrow_types import ArrowColumn
+from beam_jobs.sources.block import (
+    RAW_LIMIT,
+    Block,
+    Encoded,
+    FloatArray,
+    IntArray,
+    KeyColumns,
+    Keys,
+    Range,
+    Reject,
+    Rows,
+    Schema,
+    Source,
+    check_columns,
+    check_weights,
+    encode_columns,
+)
+from beam_jobs.sources.files import SourceFile
+from beam_jobs.sources.parquet_files import RowGroup, open_file
+from tfrecord_io.errors import SourceError
+from tfrecord_io.hashing import UInt64Array
+
+BATCH_ROWS = 32_768
+_SAMPLE_GROUPS = 64
+_SAMPLE_ROWS = 1_024
+
+
+@dataclass(frozen=True)
+class ParquetSource(Source):
+    """Parquet files with one schema between them. A range is one row group."""
+
+    files: Sequence[SourceFile]
+    columns: Mapping[str, ArrowColumn]
+    key_columns: KeyColumns
+    weight_out: str
+    format: str = "parquet"
+
+    @property
+    def schema(self) -> Schema:
+        return {name: {"dtype": c.dtype, "shape": c.shape} for name, c in sorted(self.columns.items())}
+
+    @property
+    def label_dtype(self) -> str:
+        return self.columns[self.key_columns.label].label_dtype
+
+    def ranges(self, file: int) -> Iterator[Range]:
+        with open_file(self.files[file]) as parquet:
+            _check_schema(parquet.schema_arrow, self, self.files[file])
+            for group in range(parquet.num_row_groups):
+                yield Range(file, group, group + 1)
+
+    def blocks(self, part: Range) -> Iterator[Block]:
+        file = self.files[part.file]
+        with open_file(file) as parquet:
+            for group in range(part.start, part.stop):
+                first = sum(parquet.metadata.row_group(i).num_rows for i in range(group))
+                yield from _blocks(self, file, parquet, group, first, BATCH_ROWS)
+
+    def sample(self) -> Iterator[Block]:
+        each = max(1, _SAMPLE_GROUPS // len(self.files))
+        step = max(1, len(self.files) // _SAMPLE_GROUPS)
+        for file in self.files[::step][:_SAMPLE_GROUPS]:
+            with open_file(file) as parquet:
+                groups = sorted({i * parquet.num_row_groups // each for i in range(each)} - {parquet.num_row_groups})
+                for group in groups:
+                    yield from list(_blocks(self, file, parquet, group, 0, _SAMPLE_ROWS))[:1]
+
+
+class ParquetBlock(Block):
+    """Some rows of one row group; its columns are read when they are asked for."""
+
+    positions = np.zeros(0, np.uint64)
+    row_bytes = None
+
+    def __init__(
+        self, source: ParquetSource, file: SourceFile, group: RowGroup, index: int, first: int, rows: int
+    ) -> None:
+        self._source = source
+        self._file = file
+        self._group = group
+        self._index = index
+        self.positions = np.arange(first, first + rows, dtype=np.uint64)
+
+    def keys(self) -> Keys:
+        columns = self._source.key_columns
+        batch = self._group.read(columns.names, self._index)
+        rejects: list[Reject] = []
+        label = self._source.columns[columns.label]
+        codes, labels, wrong = label.labels(batch.column(columns.label))
+        bad = codes < 0
+        for row in np.flatnonzero(bad).tolist():
+            value = batch.column(columns.label)[row]
+            what = f"{value} is no {label.label_dtype} label" if wrong[row] else "the label is missing"
+            rejects.append(self._reject(batch, row, "label", f"column {columns.label!r}: {what}."))
+        for name in (columns.split, *columns.row_id):
+            if name:
+                missing = batch.column(name).is_null().to_numpy(zero_copy_only=False) & ~bad
+                for row in np.flatnonzero(missing).tolist():
+                    rejects.append(self._reject(batch, row, "missing", f"column {name!r} is missing."))
+                bad |= missing
+        keys = Keys(np.where(bad, -1, codes), labels, rejects=rejects)
+        if columns.weight:
+            keys.weights = _weights(batch.column(columns.weight), columns.weight, self._file)
+            usable = np.flatnonzero(~bad)
+            check_weights(keys.weights[usable], self._file, self.positions[usable], columns.weight)
+        if columns.split:
+            keys.split_values = arrow_types.as_text(batch.column(columns.split))
+        return keys
+
+    def identities(self) -> list[pa.Array]:
+        names = list(self._source.key_columns.row_id)
+        batch = self._group.read(names, self._index)
+        return [arrow_types.as_text(batch.column(name)) for name in names]
+
+    def pick(self, rows: IntArray) -> ParquetRows:
+        source = self._source
+        if not len(rows):
+            batch = pa.schema([(name, column.type) for name, column in source.columns.items()]).empty_table()
+            return ParquetRows(source, self._file, batch, self.positions[rows])
+        batch = self._group.read(list(source.columns), self._index)
+        batch = batch if len(rows) == batch.num_rows else batch.take(pa.array(rows))
+        return ParquetRows(source, self._file, pa.Table.from_batches([batch]), self.positions[rows])
+
+    def _reject(self, batch: pa.RecordBatch, row: int, reason: str, message: str) -> Reject:
+        return Reject(row, int(self.positions[row]), reason, message, _raw(batch, row))
+
+
+class ParquetRows(Rows):
+    """Drawn rows of one file."""
+
+    def __init__(self, source: ParquetSource, file: SourceFile, table: pa.Table, positions: UInt64Array) -> None:
+        self._source = source
+        self._file = file
+        self._table = table
+        self.positions = positions
+
+    def encode(self, factors: FloatArray) -> Encoded:
+        source, weight = self._source, self._source.key_columns.weight
+        table = self._table.combine_chunks()
+        original = _weights(table.column(weight), weight, self._file) if weight else 1.0
+        columns: dict[str, pa.Array] = {}
+        reasons: dict[int, str] = {}
+        for name, column in source.columns.items():
+            values = _one_chunk(table.column(name))
+            columns[name], bad = column.convert(values)
+            for row in np.flatnonzero(bad).tolist():
+                reasons.setdefault(row, f"column {name!r}: {values[row]} is {column.why_not}.")
+        rejects = [
+            Reject(row, int(self.positions[row]), "type", why, _raw(table, row)) for row, why in sorted(reasons.items())
+        ]
+        return encode_columns(columns, source.weight_out, (original * factors).astype(np.float32), rejects)
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        table = pa.concat_tables([part._table for part in parts])
+        return cls(parts[0]._source, parts[0]._file, table, np.concatenate([part.positions for part in parts]))
+
+
+def open_parquet(
+    files: Sequence[SourceFile], keys: KeyColumns, weight_out: str, declared: Sequence[dict[str, Any]]
+) -> ParquetSource:
+    """Reads the first file's footer and settles how its columns are stored.
+
+    Raises:
+      SourceError: not a whole Parquet file, a column that is not there, or of a type without a mapping.
+    """
+    with open_file(files[0]) as parquet:
+        schema = parquet.schema_arrow
+    check_columns(keys, weight_out, schema.names, files[0].path)
+    return ParquetSource(files, arrow_types.map_columns(schema, declared, files[0].path), keys, weight_out)
+
+
+def _blocks(
+    source: ParquetSource, file: SourceFile, parquet: pq.ParquetFile, group: int, first: int, batch_rows: int
+) -> Iterator[ParquetBlock]:
+    rows = parquet.metadata.row_group(group).num_rows
+    reader = RowGroup(parquet, group, batch_rows, file)
+    for index, start in enumerate(range(0, rows, batch_rows)):
+        yield ParquetBlock(source, file, reader, index, first + start, min(batch_rows, rows - start))
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
+
+
+def _raw(rows: pa.RecordBatch | pa.Table, row: int) -> bytes:
+    """One row as JSON, for `rejected/`."""
+    return json.dumps(rows.slice(row, 1).to_pylist()[0], default=str).encode()[:RAW_LIMIT]
+
+
+def _check_schema(found: pa.Schema, source: ParquetSource, file: SourceFile) -> None:
+    expected = {name: column.type for name, column in source.columns.items()}
+    differs = [n for n in {*expected, *found.names} if n not in found.names or expected.get(n) != found.field(n).type]
+    if differs:
+        raise SourceError(
+            f"{file.path}: its schema differs from that of {source.files[0].path} in {', '.join(sorted(differs))}. "
+            "All Parquet files of one run need the same columns of the same types."
+        )
+
+
+def _weights(column: pa.Array | pa.ChunkedArray, name: str, file: SourceFile) -> npt.NDArray[np.float64]:
+    try:
+        values: npt.NDArray[np.float64] = np.asarray(column.cast(pa.float64()))
+    except pa.ArrowException as error:
+        raise SourceError(f"{file.path}: column {name!r} of --weight_in is {column.type}, not a number.") from error
+    return values

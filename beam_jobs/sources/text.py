@@ -1,0 +1,108 @@
+"""Text files as ranges of bytes, and ranges as blocks of whole lines.
+
+A range owns the lines that start in it. So ranges can be read in any order, on any worker, and
+each line is read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from beam_jobs.sources.block import IntArray, Range
+from beam_jobs.sources.files import SourceFile, open_content, read_fully
+
+BLOCKS_A_RANGE = 4
+WHOLE_FILE = 1 << 62
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines in a buffer: line i is data[starts[i]:ends[i]], its terminator not included.
+
+    The buffer holds these lines and nothing else.
+    """
+
+    data: bytes
+    starts: IntArray
+    ends: IntArray
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def line(self, index: int) -> bytes:
+        """The text of one line."""
+        return self.data[self.starts[index] : self.ends[index]]
+
+    def take(self, rows: IntArray) -> Lines:
+        """Some of the lines, in order; the buffer is copied unless they are all."""
+        return self if len(rows) == len(self) else _gather(self.data, self.starts[rows], self.ends[rows])
+
+    @classmethod
+    def join(cls, parts: Sequence[Lines]) -> Lines:
+        """The lines of several buffers in one."""
+        if len(parts) == 1:
+            return parts[0]
+        shifts = np.cumsum([0, *(len(part.data) for part in parts)]).tolist()
+        starts = [part.starts + shift for part, shift in zip(parts, shifts, strict=False)]
+        ends = [part.ends + shift for part, shift in zip(parts, shifts, strict=False)]
+        return cls(b"".join(part.data for part in parts), np.concatenate(starts), np.concatenate(ends))
+
+
+def split_lines(data: bytes) -> tuple[Lines, IntArray]:
+    """Finds the lines of a text; empty ones are left out.
+
+    Returns:
+      The lines, and the offset in `data` at which each one starts. A line ends with LF or CRLF;
+      the last one may lack it.
+    """
+    if not data.endswith(b"\n"):
+        data += b"\n"
+    raw = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(raw == 10)
+    starts = np.empty_like(ends)
+    starts[0] = 0
+    starts[1:] = ends[:-1] + 1
+    if b"\r" in data:
+        ends = ends - ((ends > starts) & (raw[ends - 1] == 13))
+    filled = starts < ends
+    if filled.all():
+        return Lines(data, starts, ends), starts
+    return _gather(data, starts[filled], ends[filled]), starts[filled]
+
+
+def line_ranges(file: SourceFile, index: int, block_size: int) -> Iterator[Range]:
+    """Cuts a plain file every few blocks; gzip can only be read as one range."""
+    if file.gzip:
+        yield Range(index, 0, WHOLE_FILE)
+        return
+    step = BLOCKS_A_RANGE * block_size
+    for start in range(0, file.bytes, step):
+        yield Range(index, start, min(start + step, file.bytes))
+
+
+def line_blocks(file: SourceFile, start: int, stop: int, block_size: int) -> Iterator[tuple[int, bytes]]:
+    """The lines that start in [start, stop) of a file, as (position, some MB of whole lines)."""
+    with open_content(file) as stream:
+        position = start
+        if start:
+            stream.seek(start - 1)
+            position += len(stream.readline()) - 1
+        while position < stop:
+            data = read_fully(stream, min(block_size, stop - position))
+            if not data.endswith(b"\n"):
+                data += stream.readline()
+            if not data:
+                return
+            yield position, data
+            position += len(data)
+
+
+def _gather(data: bytes, starts: IntArray, ends: IntArray) -> Lines:
+    view = memoryview(data)
+    bounds = zip(starts.tolist(), ends.tolist(), strict=True)
+    joined = b"".join([piece for start, end in bounds for piece in (view[start:end], b"\n")])
+    new_ends = np.cumsum(ends - starts + 1) - 1
+    return Lines(joined, new_ends - (ends - starts), new_ends)

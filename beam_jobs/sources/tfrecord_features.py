@@ -1,0 +1,88 @@
+"""Single features of parsed Examples: labels, weights and ids, and what all records have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from beam_jobs.sources.files import SourceFile
+from tfrecord_io import labels
+from tfrecord_io.errors import SourceError
+from tfrecord_io.example_proto import Values
+from tfrecord_io.labels import Label
+
+Features = Mapping[str, tuple[str | None, Values]]
+"""A parsed Example: name -> (dtype, values)."""
+
+Seen = dict[str, tuple[str, int, int, int]]
+"""name -> (dtype, fewest values, most values, records that have it)."""
+
+
+def observe(features: Features, seen: Seen, file: SourceFile, position: int) -> None:
+    """Widens what is known of each feature: dtype, fewest and most values, records that have it."""
+    for name, (dtype, values) in features.items():
+        if dtype is None:
+            continue
+        known = seen.get(name, (dtype, len(values), len(values), 0))
+        if known[0] != dtype:
+            raise SourceError(two_types(name, known[0], dtype, f"{file.path}, record at byte {position}"))
+        seen[name] = (dtype, min(known[1], len(values)), max(known[2], len(values)), known[3] + 1)
+
+
+def two_types(name: str, first: str, second: str, where: str) -> str:
+    """The message for a feature that is not of one type in all records."""
+    return (
+        f"{where}: feature {name!r} is of two types, {first} elsewhere and {second} here. A feature needs one type in "
+        "all records; write the source again, or run the files apart."
+    )
+
+
+def single_of(features: Features, name: str) -> bytes | float | int:
+    """The one value of a feature; `SourceError` where there is none, or more."""
+    dtype, values = features.get(name, (None, []))
+    if dtype is None or not values:
+        raise SourceError(f"feature {name!r} is missing.")
+    if len(values) > 1:
+        raise SourceError(f"feature {name!r} has {len(values)} values; one is needed.")
+    return values[0]
+
+
+def label_of(features: Features, name: str, dtype: str) -> Label:
+    """The label in a feature; `SourceError` where it is missing or not of that dtype."""
+    value = single_of(features, name)
+    found = features[name][0]
+    if found != dtype:
+        raise SourceError(f"the label in feature {name!r} is {found}, elsewhere it is {dtype}.")
+    if isinstance(value, bytes):
+        return labels.from_bytes(value)
+    if isinstance(value, int):
+        return value
+    try:
+        return labels.from_float(value)
+    except ValueError as error:
+        raise SourceError(f"the label in feature {name!r} is no label: {error}.") from error
+
+
+def text_of(features: Features, name: str) -> bytes:
+    """The one value of a feature as text, for ids and splits."""
+    value = single_of(features, name)
+    if isinstance(value, bytes):
+        return value
+    return str(value if isinstance(value, int) else np.float32(value)).encode()
+
+
+def weight_of(features: Features, name: str) -> float:
+    """The one value of a feature as a number; `SourceError` where it is none."""
+    value = single_of(features, name)
+    if isinstance(value, bytes):
+        raise SourceError(f"feature {name!r} of --weight_in holds bytes, not a number.")
+    return float(value)
+
+
+def weight_collision(file: SourceFile, name: str) -> SourceError:
+    """The error for records that already have a feature named like the weight to write."""
+    return SourceError(
+        f"--weight_out {name}: {file.path} already has a feature of that name. Choose another name for the weight "
+        "column to write."
+    )

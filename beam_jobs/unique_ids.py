@@ -1,0 +1,55 @@
+"""`--row_id`: equal ids among the rows that are kept, or stood at the cut, are an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+
+from beam_jobs.failures import reported
+from beam_jobs.job import Job
+from tfrecord_io import hashing
+from tfrecord_io.errors import SourceError
+
+Id = tuple[bytes, ...]
+
+_GROUP_BITS = 8
+
+
+def id_groups(columns: list[pa.Array]) -> Iterator[tuple[int, list[Id]]]:
+    """The ids of n rows, spread over 256 groups so that equal ones meet.
+
+    Args:
+      columns: the values of each `--row_id` column [n].
+    """
+    ids = list(zip(*(values.to_pylist() for values in columns), strict=True))
+    groups = hashing.digest_values(columns[0]) >> np.uint64(64 - _GROUP_BITS)
+    for group in np.unique(groups).tolist():
+        yield group, [ids[row] for row in np.flatnonzero(groups == group).tolist()]
+
+
+class RefuseEqualIds(beam.DoFn):
+    """(group, lists of ids) -> nothing, if no two are equal."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def process(self, element: tuple[int, Iterable[list[Id]]]) -> None:
+        """Checks one group of ids, in memory."""
+        seen: set[Id] = set()
+        with reported():
+            for ids in element[1]:
+                for key in ids:
+                    if key in seen:
+                        raise SourceError(_equal(self._job.options.row_id, key))
+                    seen.add(key)
+
+
+def _equal(columns: tuple[str, ...], key: Id) -> str:
+    shown = ", ".join(value.decode("utf-8", "backslashreplace") for value in key)
+    return (
+        f"--row_id {','.join(columns)}: more than one row has the id {shown}. Ids must be unique, or equal rows could "
+        "not be told apart in the draw. Name more columns, or leave --row_id out."
+    )

@@ -1,0 +1,127 @@
+"""Writes shards: the kept rows of a bucket, cut exactly, in order, each shard a temporary file."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam.metrics import Metrics
+
+from beam_jobs.cut import Candidate
+from beam_jobs.failures import reported
+from beam_jobs.job import Job
+from beam_jobs.kept_rows import unpack
+from beam_jobs.layout import Layout
+from beam_jobs.progress import PROGRESS
+from beam_jobs.sources.block import IntArray
+from tfrecord_io import exact
+from tfrecord_io.records import GzipStream, frame
+
+_FRAMES_AT_ONCE = 4_096
+
+
+@dataclass(frozen=True)
+class WrittenShard:
+    """A shard as it was written: number, temporary name, and what is in it."""
+
+    shard: int
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+    weight: Fraction
+
+
+class WriteBucket(beam.DoFn):
+    """(bucket, packed rows), with layout and cuts -> WrittenShards. Holds one bucket in memory."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._rows = Metrics.counter("presample.write", "rows_written")
+        self._bytes = Metrics.counter("presample.write", "bytes_written")
+
+    def process(
+        self, element: tuple[int, Iterable[bytes]], layout: Layout, cuts: dict[int, Candidate]
+    ) -> Iterator[WrittenShard]:
+        """Writes the shards of one bucket."""
+        with reported():
+            rows = unpack(element[1])
+            shards = rows.column("shard").to_numpy()
+            keep = _within_cut(rows, layout.stratum_of_shard(shards), cuts)
+            order = np.lexsort(
+                (
+                    rows.column("position").to_numpy()[keep],
+                    rows.column("file").to_numpy()[keep],
+                    rows.column("order").to_numpy()[keep],
+                    shards[keep],
+                )
+            )
+            keep = keep[order]
+            found, starts = np.unique(shards[keep], return_index=True)
+            examples = rows.column("example").combine_chunks()
+            weights = rows.column("weight").to_numpy()
+            for shard, start, stop in zip(found.tolist(), starts, [*starts[1:], len(keep)], strict=True):
+                yield self._write(shard, examples, weights, keep[start:stop])
+
+    def _write(
+        self, shard: int, examples: pa.LargeBinaryArray, weights: npt.NDArray[np.float32], rows: IntArray
+    ) -> WrittenShard:
+        name = f"{self._job.run_folder}/shards/{shard}-{uuid.uuid4().hex}"
+        digest = hashlib.sha256()
+        size = 0
+        with self._job.output.create(name) as file:
+            for piece in _pieces(examples, rows, self._job.options.compression):
+                file.write(piece)
+                digest.update(piece)
+                size += len(piece)
+        total = exact.sums_by_group(weights[rows].astype(np.float64), np.zeros(len(rows), np.int64), 1)[0]
+        self._rows.inc(len(rows))
+        self._bytes.inc(size)
+        PROGRESS.add("WriteShards", len(rows), size)
+        return WrittenShard(shard, name, len(rows), size, digest.hexdigest(), total)
+
+
+def _pieces(examples: pa.LargeBinaryArray, rows: IntArray, compression: str) -> Iterator[memoryview | bytes]:
+    """The content of a shard, some thousand records at a time."""
+    zipped = GzipStream() if compression == "gzip" else None
+    for start in range(0, len(rows), _FRAMES_AT_ONCE):
+        framed = frame(examples.take(pa.array(rows[start : start + _FRAMES_AT_ONCE])))
+        yield zipped.add(framed) if zipped else memoryview(framed)
+    if zipped:
+        yield zipped.finish()
+
+
+def _within_cut(rows: pa.Table, strata: IntArray, cuts: dict[int, Candidate]) -> IntArray:
+    """Indices of the rows that are in: the sure ones, and those of the band up to the cut."""
+    column = rows.column("if_u").combine_chunks()
+    asked = np.flatnonzero(pc.is_valid(column).to_numpy(zero_copy_only=False))
+    if not len(asked):
+        return np.arange(len(rows))
+    u = column.fill_null(0).to_numpy(zero_copy_only=False)
+    files = rows.column("file").to_numpy()
+    positions = rows.column("position").to_numpy()
+    out = np.zeros(len(rows), bool)
+    for stratum in np.unique(strata[asked]).tolist():
+        here = asked[strata[asked] == stratum]
+        out[here] = True
+        if stratum in cuts:
+            out[here] = ~is_in(u[here], files[here], positions[here], cuts[stratum])
+    return np.flatnonzero(~out)
+
+
+def is_in(
+    u: npt.NDArray[np.uint64], files: npt.NDArray[np.int32], positions: npt.NDArray[np.uint64], cut: Candidate
+) -> npt.NDArray[np.bool_]:
+    """Whether rows [n] rank no later than the cut by (u, file, position)."""
+    last_u, last_file, last_position = np.uint64(cut[0]), cut[1], np.uint64(cut[2])
+    tie = (files < last_file) | ((files == last_file) & (positions <= last_position))
+    inside: npt.NDArray[np.bool_] = (u < last_u) | ((u == last_u) & tie)
+    return inside

@@ -1,0 +1,121 @@
+"""Parsing: from batches of serialized Examples to features, label and weight."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import tensorflow as tf
+
+from tfrecord_io.errors import UsageError
+from tfrecord_io.manifest import Manifest
+
+FeatureSpec: TypeAlias = Mapping[str, Any]
+
+_DTYPES = {"int64": tf.int64, "float32": tf.float32, "bytes": tf.string}
+_MISSING = {"int64": -1, "float32": float("nan"), "bytes": b""}
+
+
+def feature_spec(manifest: Manifest, features: Iterable[str] | FeatureSpec | None) -> dict[str, Any]:
+    """What `tf.io.parse_example` needs to read the features; label and weight are not among them.
+
+    One value or n of them become FixedLenFeature, with a default where the feature is absent from
+    some rows: NaN for float32, -1 for int64, b"" for bytes. Any number of values becomes
+    VarLenFeature, a SparseTensor: what Keras inputs (`sparse=True`) and feature columns both take,
+    where Keras 3 takes few RaggedTensors (`tf.RaggedTensor.from_sparse` converts, in a `map_fn`).
+
+    Args:
+      manifest: of the dataset.
+      features: names, a subset; or name -> tf.io feature, to read them otherwise; None = all.
+
+    Raises:
+      UsageError: a feature that is not there, is the label or the weight, or has another dtype.
+    """
+    stored = {name: entry for name, entry in manifest.schema.items() if name != manifest.label}
+    if features is None:
+        features = list(stored)
+    if isinstance(features, str):
+        raise UsageError(f"features={features!r} is one name; give a list of names: features=[{features!r}].")
+    if not isinstance(features, Mapping):
+        names = list(features)
+        _check_names(names, stored, manifest)
+        return {name: _stored_spec(stored[name]) for name in names}
+    # A RaggedFeature or SparseFeature may read a stored feature under another name.
+    sources = {name: getattr(spec, "value_key", None) or name for name, spec in features.items()}
+    _check_names(sources.values(), stored, manifest)
+    for name, spec in features.items():
+        dtype = stored[sources[name]]["dtype"]
+        if getattr(spec, "dtype", None) != _DTYPES[dtype]:
+            raise UsageError(
+                f"features[{name!r}] is {spec!r}, but the dataset stores {dtype}. Give a tf.io feature such "
+                f"as tf.io.FixedLenFeature([], tf.{_DTYPES[dtype].name}); convert to another dtype in map_fn."
+            )
+    return dict(features)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parser:
+    """Parses batches of serialized Examples into one of the structures.
+
+    `weight` is the name of the weight column, or None where no weight is wanted.
+    """
+
+    features: Mapping[str, Any]
+    label: str
+    label_dtype: str
+    weight: str | None
+    structure: str
+
+    def parse(self, serialized: tf.Tensor, factors: tf.Tensor) -> Any:
+        """Parses one batch.
+
+        Args:
+          serialized: tf.string of shape [rows].
+          factors: float32 of shape [rows], to multiply the stored weights with.
+
+        Returns:
+          keras: (features, label, weight), or (features, label) without weights; estimator:
+          (features with the weight among them, label); dict: features, label and weight in one.
+          Label (int64, float32 or string) and weight (float32) have shape [rows].
+        """
+        spec = {**self.features, self.label: tf.io.FixedLenFeature([], _DTYPES[self.label_dtype])}
+        if self.weight is not None:
+            spec[self.weight] = tf.io.FixedLenFeature([], tf.float32)
+        features = tf.io.parse_example(serialized, spec)
+        weight = {} if self.weight is None else {self.weight: features.pop(self.weight) * factors}
+        if self.structure == "dict":
+            return {**features, **weight}
+        label = features.pop(self.label)
+        if self.structure == "estimator":
+            return {**features, **weight}, label
+        return (features, label, *weight.values())
+
+
+def _stored_spec(entry: Mapping[str, Any]) -> Any:
+    dtype, shape = entry["dtype"], entry["shape"]
+    if shape is None:
+        return tf.io.VarLenFeature(_DTYPES[dtype])
+    if not entry.get("optional", False):
+        return tf.io.FixedLenFeature(shape, _DTYPES[dtype])
+    missing = [_MISSING[dtype]] * shape[0] if shape else _MISSING[dtype]
+    return tf.io.FixedLenFeature(shape, _DTYPES[dtype], missing)
+
+
+def _check_names(names: Iterable[str], stored: Mapping[str, Any], manifest: Manifest) -> None:
+    names = list(names)
+    for name, role in ((manifest.label, "label"), (manifest.weight, "weight")):
+        if name in names:
+            raise UsageError(
+                f"features names {name!r}, which is the dataset's {role} and comes by itself (see "
+                "structure). Leave it out."
+            )
+    unknown = [name for name in names if name not in stored]
+    if unknown:
+        near = difflib.get_close_matches(str(unknown[0]), stored, 1)
+        raise UsageError(
+            f"The dataset has no feature {', '.join(map(repr, unknown))}"
+            + (f" (did you mean {near[0]!r}?)" if near else "")
+            + f"; it has {', '.join(map(repr, sorted(stored)))}."
+        )

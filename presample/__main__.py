@@ -1,0 +1,7 @@
+"""`python -m presample`."""
+
+import sys
+
+from presample.cli import main
+
+sys.exit(main())

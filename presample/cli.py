@@ -1,0 +1,87 @@
+"""The command `presample`: one subcommand a task. What a task needs is imported when it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+
+from presample import __version__
+
+COMMANDS = {
+    "run": ("beam_jobs.command", "beam", "sample files into a dataset"),
+    "inspect": ("presample.inspection", None, "say what a dataset holds, per split and class"),
+    "verify": ("presample.verification", None, "check every byte of a dataset against its manifest"),
+    "clean": ("presample.cleaning", None, "remove what a dataset's manifest does not name"),
+    "demo": ("presample.demo", "demo", "the whole way on a real data set"),
+}
+"""Name -> module with a `main(argv)`, the extra it needs, and what it does."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one subcommand.
+
+    Args:
+      argv: the arguments; those of the process if None.
+
+    Returns:
+      0 done; 1 the data or the check failed; 2 the command line is wrong; 130 interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        _parser().print_help()
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"presample {__version__}")
+        return 0
+    name = arguments[0]
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        print(
+            f"presample: unknown command {name!r}.{hint} The commands are {', '.join(COMMANDS)}.",
+            file=sys.stderr,
+        )
+        return 2
+    return _dispatch(name, arguments[1:], supervised=argv is None)
+
+
+def _dispatch(name: str, arguments: Sequence[str], supervised: bool) -> int:
+    module, extra, _ = COMMANDS[name]
+    try:
+        command = importlib.import_module(module)
+        if name == "run" and supervised:
+            return int(command.main_supervised(arguments))
+        return int(command.main(arguments))
+    except ModuleNotFoundError as error:
+        if extra is None or (error.name or "").split(".")[0] in (
+            "presample",
+            "beam_jobs",
+            "tfrecord_io",
+            "input_fns",
+        ):
+            raise
+        print(
+            f"presample: `presample {name}` needs the package {error.name}, which is not installed. "
+            f"Install it with: pip install 'presample[{extra}]'",
+            file=sys.stderr,
+        )
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    lines = "\n".join(f"  {name:10}{what}" for name, (_, _, what) in COMMANDS.items())
+    return argparse.ArgumentParser(
+        prog="presample",
+        usage="presample COMMAND ... (presample COMMAND --help says more)",
+        description=f"Imbalanced data, sampled once and right.\n\ncommands:\n{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""Small real datasets: TFRecord shards and a manifest, as a job would publish them."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from tfrecord_io import labels
+from tfrecord_io.labels import Label
+from tfrecord_io.manifest import ClassEntry, Manifest, Shard, Split, weight_factors
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassData:
+    """One class to write. Row i has feature `id` = first_id + i and original weight `weight_in`[i]."""
+
+    label: Label
+    rows: int
+    source_rows: int | None = None
+    shards: int = 1
+    first_id: int = 0
+    weight_in: Sequence[float] | None = None
+    source_weight: float | None = None
+    folds: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """A dataset to write."""
+
+    classes: Sequence[ClassData]
+    split: str = "train"
+    weights: str = "calibrated"
+    weight: str = "weight"
+    compression: str = "none"
+    schema: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    row: Callable[[int], Mapping[str, Any]] = lambda number: {}
+
+
+def feature(value: Any) -> tf.train.Feature:
+    values = value if isinstance(value, list) else [value]
+    if all(isinstance(v, int) for v in values):
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(v) for v in values]))
+    if all(isinstance(v, float) for v in values):
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    encoded = [v if isinstance(v, bytes) else v.encode() for v in values]
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=encoded))
+
+
+def _write_class(directory: Path, data: Data, one: ClassData, factor: float, keep_weight: float | None) -> ClassEntry:
+    shards = []
+    bounds = [one.rows * s // one.shards for s in range(one.shards + 1)]
+    for number, (start, stop) in enumerate(itertools.pairwise(bounds)) if one.rows else ():
+        name = f"{labels.path_components([one.label])[one.label]}/part-{number:05}"
+        path = f"{data.split}/{name}.tfrecord" + (".gz" if data.compression == "gzip" else "")
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        options = "GZIP" if data.compression == "gzip" else ""
+        with tf.io.TFRecordWriter(str(directory / path), options) as writer:
+            for i in range(start, stop):
+                weight = (1.0 if one.weight_in is None else one.weight_in[i]) * factor
+                row = {"id": one.first_id + i, "label": one.label, data.weight: weight, **data.row(i)}
+                features = tf.train.Features(feature={k: feature(v) for k, v in row.items()})
+                writer.write(tf.train.Example(features=features).SerializeToString())
+        content = (directory / path).read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        shards.append(Shard(path=path, rows=stop - start, bytes=len(content), sha256=digest))
+    return ClassEntry(
+        label=one.label,
+        source_rows=one.rows if one.source_rows is None else one.source_rows,
+        source_weight=_source_weight(one),
+        rows=one.rows,
+        weight=keep_weight,
+        shards=tuple(shards),
+        folds=one.folds,
+    )
+
+
+def _source_weight(one: ClassData) -> float:
+    source_rows = one.rows if one.source_rows is None else one.source_rows
+    return float(source_rows) if one.source_weight is None else one.source_weight
+
+
+def write(directory: Path, data: Data) -> str:
+    """Writes the dataset; returns its path."""
+    keep = {c.label: (c.source_rows or c.rows) / c.rows for c in data.classes if c.rows}
+    mode = "none" if data.split in ("eval", "test") else data.weights
+    factors = weight_factors(mode, {c.label: (_source_weight(c), keep[c.label]) for c in data.classes if c.rows})
+    entries = [_write_class(directory, data, c, factors.get(c.label, 1.0), keep.get(c.label)) for c in data.classes]
+    dtype = {bool: "int64", int: "int64", float: "float32"}.get(type(data.classes[0].label), "bytes")
+    rows, source_rows = (sum(getattr(e, name) for e in entries) for name in ("rows", "source_rows"))
+    manifest = Manifest(
+        label="label",
+        weight=data.weight,
+        compression=data.compression,
+        schema={"id": {"dtype": "int64", "shape": []}, "label": {"dtype": dtype, "shape": []}, **data.schema},
+        options={},
+        sampling={"strategy": "balance", "weights": data.weights, "seed": 0, "folds": 1, "draw": "x"},
+        source={
+            "patterns": [],
+            "format": "csv",
+            "files": 1,
+            "bytes": 1,
+            "rows": source_rows,
+            "rejected_rows": 0,
+        },
+        rejected={"reasons": {}, "files": []},
+        splits={data.split: Split(source_rows=source_rows, rows=rows, classes=tuple(entries))},
+        producer={},
+        created="2024-01-01T00:00:00Z",
+    )
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "manifest.json").write_text(manifest.to_json())
+    return str(directory)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Callable[..., str]:
+    """Writes a dataset: dataset(Data(...)) -> its path."""
+    numbers = iter(range(100))
+    return lambda data: write(tmp_path / f"dataset{next(numbers)}", data)
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """6 of 60 rows of class 0 (ids 0 to 5), both of class 1 (ids 100, 101)."""
+    classes = [
+        ClassData(label=0, rows=6, source_rows=60, shards=2),
+        ClassData(label=1, rows=2, first_id=100),
+    ]
+    return write(tmp_path_factory.mktemp("toy"), Data(classes=classes))

@@ -1,0 +1,112 @@
+"""Tables for people: what a plan or a dataset holds, per split and class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rich import box
+from rich.table import Table
+
+from tfrecord_io import labels
+from tfrecord_io.manifest import Manifest
+from tfrecord_io.plan import Plan
+
+MOST_CLASSES = 20
+"""Classes of a split that a table lists; the others are summed up in one line."""
+
+
+@dataclass(frozen=True)
+class ClassLine:
+    """One line of a table."""
+
+    split: str
+    label: str
+    source_rows: int
+    rows: int
+    weight: float | None
+    shards: int
+    bytes: int
+
+
+def plan_table(plan: Plan) -> Table:
+    """The table of `--plan_only`: class, source rows, kept rows, weight, shards, bytes."""
+    return _table(
+        ClassLine(s.split, labels.to_text(s.label), s.source.rows, s.rows, s.keep_weight, s.shards, s.bytes)
+        for s in plan.strata
+    )
+
+
+def dataset_table(manifest: Manifest) -> Table:
+    """The same of a dataset, as it is on disk."""
+    return _table(
+        ClassLine(
+            name,
+            labels.to_text(entry.label),
+            entry.source_rows,
+            entry.rows,
+            entry.weight,
+            len(entry.shards),
+            sum(shard.bytes for shard in entry.shards),
+        )
+        for name, split in manifest.splits.items()
+        for entry in split.classes
+    )
+
+
+def reading_snippet(directory: str, batch_size: int = 512) -> str:
+    """Three lines of Python that feed a Keras model from the dataset."""
+    return (
+        "from input_fns import InputFn\n"
+        f'train = InputFn("{directory}", split="train", batch_size={batch_size}, mix="balanced", seed=1)\n'
+        "model.fit(train(), steps_per_epoch=train.steps_per_epoch, epochs=5)"
+    )
+
+
+def readable_bytes(size: float) -> str:
+    """Like 1.82 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
+
+
+def _table(lines: Iterable[ClassLine]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("split")
+    table.add_column("class", overflow="fold")
+    for name in ("source rows", "kept rows", "weight", "shards", "bytes"):
+        table.add_column(name, justify="right")
+    for line in _shortened(list(lines)):
+        weight = "" if line.weight is None else f"{line.weight:.6g}"
+        numbers = (
+            f"{line.source_rows:,}",
+            f"{line.rows:,}",
+            weight,
+            f"{line.shards:,}",
+            readable_bytes(line.bytes),
+        )
+        table.add_row(line.split, line.label, *numbers)
+    return table
+
+
+def _shortened(lines: list[ClassLine]) -> Iterator[ClassLine]:
+    """The largest classes of each split; the rest as one line."""
+    for split in dict.fromkeys(line.split for line in lines):
+        here = [line for line in lines if line.split == split]
+        shown = (
+            sorted(here, key=lambda line: -line.source_rows)[: MOST_CLASSES - 1] if len(here) > MOST_CLASSES else here
+        )
+        rest = [line for line in here if line not in shown]
+        yield from (line for line in here if line in shown)
+        if rest:
+            yield ClassLine(
+                split,
+                f"({len(rest)} more)",
+                sum(line.source_rows for line in rest),
+                sum(line.rows for line in rest),
+                None,
+                sum(line.shards for line in rest),
+                sum(line.bytes for line in rest),
+            )

@@ -1,0 +1,154 @@
+"""Whether a dataset on disk is what its manifest says: files, digests, records, counts, labels, weights."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import math
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+
+from tfrecord_io import labels
+from tfrecord_io.errors import CorruptShardError, PresampleError
+from tfrecord_io.example_proto import parse_example
+from tfrecord_io.labels import Label
+from tfrecord_io.manifest import MANIFEST_NAME, ClassEntry, Manifest, Shard
+from tfrecord_io.records import scan
+
+_WEIGHT_TOLERANCE = 1e-6
+
+
+@dataclass
+class Verification:
+    """The outcome of `verify`: what was read, and a sentence for each thing that is wrong."""
+
+    shards: int = 0
+    rows: int = 0
+    bytes: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def verify(directory: str | os.PathLike[str]) -> Verification:
+    """Reads every byte of a dataset and compares it with the manifest.
+
+    Args:
+      directory: the dataset, local.
+
+    Raises:
+      ManifestError: there is no dataset, or its manifest is damaged.
+
+    Cost: reads each shard once; parses each record for its label and weight.
+    """
+    manifest = Manifest.load(directory)
+    root = Path(directory).parent if Path(directory).name == MANIFEST_NAME else Path(directory)
+    work = [
+        (root, manifest, split, entry, shard)
+        for split, content in manifest.splits.items()
+        for entry in content.classes
+        for shard in entry.shards
+    ]
+    result = Verification(problems=_check_totals(manifest))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for (*_, shard), problems in zip(work, pool.map(lambda item: _check_shard(*item), work), strict=True):
+            result.shards += 1
+            result.rows += shard.rows
+            result.bytes += shard.bytes
+            result.problems += problems
+    for file in manifest.rejected["files"]:
+        result.problems += _check_digest(root, file["path"], file["bytes"], file["sha256"])[1]
+    return result
+
+
+def _check_totals(manifest: Manifest) -> list[str]:
+    """Numbers of the manifest that must agree with each other."""
+    problems = []
+    for name, split in manifest.splits.items():
+        if split.rows != sum(entry.rows for entry in split.classes):
+            problems.append(f"{MANIFEST_NAME}: the classes of {name} do not add up to its {split.rows} rows.")
+        for entry in split.classes:
+            if entry.rows != sum(shard.rows for shard in entry.shards if shard.fold == 0):
+                where = f"class {labels.to_text(entry.label)} of {name}"
+                problems.append(f"{MANIFEST_NAME}: the shards of {where} do not add up to its {entry.rows} rows.")
+    return problems
+
+
+def _check_shard(root: Path, manifest: Manifest, split: str, entry: ClassEntry, shard: Shard) -> list[str]:
+    content, problems = _check_digest(root, shard.path, shard.bytes, shard.sha256)
+    if content is None:
+        return problems
+    stream = io.BytesIO(content)
+    records = cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if manifest.compression == "gzip" else stream
+    factor = manifest.stored_factors(split)[entry.label]
+    weight = factor if not manifest.options.get("weight_in") else None
+    rows = 0
+    try:
+        for record, problem in _check_records(records, shard.path, manifest, entry.label, weight):
+            rows = record + 1
+            if problem:
+                problems.append(problem)
+                break
+    except CorruptShardError as error:
+        return [*problems, str(error)]
+    if rows != shard.rows and not problems:
+        problems.append(f"{shard.path} holds {rows} records; the manifest says {shard.rows}.")
+    return problems
+
+
+def _check_digest(root: Path, name: str, size: int, sha256: str) -> tuple[bytes | None, list[str]]:
+    """The file's content if it can be read, and what is wrong with it."""
+    path = root / name
+    if not path.is_file():
+        return None, [f"{name} is missing."]
+    if path.stat().st_size != size:
+        return path.read_bytes(), [f"{name} has {path.stat().st_size} bytes; the manifest says {size}."]
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        return content, [f"{name}: its SHA-256 differs from the manifest's; its content was changed."]
+    return content, []
+
+
+def _check_records(
+    stream: BinaryIO, name: str, manifest: Manifest, label: Label, weight: float | None
+) -> Iterator[tuple[int, str | None]]:
+    """(number, what is wrong) of each record of a shard."""
+    for record, (offset, payload) in enumerate(scan(stream, name)):
+        where = f"{name}: record {record} at byte {offset}"
+        try:
+            features = parse_example(payload)
+        except PresampleError as error:
+            yield record, f"{where}: {error}."
+            continue
+        found = features.get(manifest.label, (None, []))[1]
+        weights = features.get(manifest.weight, (None, []))[1]
+        if len(found) != 1 or _as_label(found[0], label) != label:
+            yield record, f"{where}: its label is {list(found)}, not {labels.to_text(label)}."
+        elif len(weights) != 1 or not _weight_fits(float(weights[0]), weight):
+            yield record, f"{where}: its weight is {list(weights)}, not {weight}."
+        else:
+            yield record, None
+
+
+def _as_label(value: bytes | float | int, like: Label) -> Label:
+    if isinstance(value, bytes):
+        return labels.from_bytes(value)
+    if isinstance(like, bool):
+        return bool(value)
+    return labels.from_float(value) if isinstance(value, float) else value
+
+
+def _weight_fits(found: float, expected: float | None) -> bool:
+    if expected is None:
+        return math.isfinite(found) and found >= 0
+    return abs(found - float(np.float32(expected))) <= _WEIGHT_TOLERANCE * expected
