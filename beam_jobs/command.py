@@ -108,17 +108,29 @@ def check_beam_args(beam_args: Sequence[str], parser: argparse.ArgumentParser) -
     """
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    beam_parser = _Parser(add_help=False, allow_abbrev=False)
+    beam_parser = _Parser(prog=parser.prog, add_help=False, allow_abbrev=False)
     for group in {str(cls): cls for cls in PipelineOptions.__subclasses__()}.values():
         group._add_argparse_args(beam_parser)
     known = [flag for p in (parser, beam_parser) for action in p._actions for flag in action.option_strings]
-    _, unknown = beam_parser.parse_known_args(list(beam_args))
+    settings, unknown = beam_parser.parse_known_args(list(beam_args))
     for argument in unknown:
         flag = argument.split("=")[0]
+        if not flag.startswith("-"):
+            raise UsageError(f"What is {argument!r} for? It follows no flag. Put values with spaces in quotes.")
         near = difflib.get_close_matches(flag, known, 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        what = "flag" if flag.startswith("-") else "argument"
-        raise UsageError(f"Unknown {what} {flag}: neither presample run nor Beam has it.{hint}")
+        hint = f" Did you mean {near[0]}?" if near else f" {parser.prog} --help lists the flags."
+        raise UsageError(f"Unknown flag {flag}: neither presample run nor Beam has it.{hint}")
+    if settings.runner:
+        _check_runner(settings.runner)
+
+
+def _check_runner(name: str) -> None:
+    from apache_beam.runners.runner import create_runner
+
+    try:
+        create_runner(name)
+    except (AttributeError, ImportError, ValueError) as error:
+        raise UsageError(f"--runner {name} cannot be used: {error}") from error
 
 
 class _Parser(argparse.ArgumentParser):

@@ -16,6 +16,7 @@ from beam_jobs.failures import reported
 from beam_jobs.job import Job
 from beam_jobs.kept_rows import KEPT, pack
 from beam_jobs.layout import Layout
+from beam_jobs.memory import keep_freed_memory
 from beam_jobs.ordered import ordered_map
 from beam_jobs.profile import RangeNotes, identity_digest
 from beam_jobs.progress import PROGRESS
@@ -62,6 +63,10 @@ class DrawRange(beam.DoFn):
         self._kept = Metrics.counter("presample.draw", "rows_kept")
         self._moved = Metrics.counter("presample.draw", "bytes_shuffled")
 
+    def setup(self) -> None:
+        """Once a worker."""
+        keep_freed_memory()
+
     def process(self, notes: RangeNotes, layout: Layout) -> Iterator[object]:
         """Reads the range once more; parses drawn rows only."""
         with reported():
@@ -97,7 +102,7 @@ class DrawRange(beam.DoFn):
         def encode(chosen: Chosen) -> tuple[Chosen, Encoded]:
             return chosen, chosen.rows.encode(layout.factors[chosen.strata])
 
-        picked = ordered_map(choose, _with_strata(job, notes, layout), job.threads)
+        picked = ordered_map(choose, _with_strata(job, notes, layout), job.block_threads)
         for chosen, encoded in ordered_map(encode, _in_batches(picked), job.threads):
             candidates.add(file, chosen)
             self._note(facts, chosen, encoded, file)
@@ -221,6 +226,8 @@ def _by_bucket(batch: pa.RecordBatch, layout: Layout, buckets: dict[int, list[pa
     owner = layout.bucket_of_shard[shards]
     order = np.argsort(owner, kind="stable")
     found, starts = np.unique(owner[order], return_index=True)
+    if not len(found):
+        return
     if len(found) == 1:
         buckets.setdefault(int(found[0]), []).append(batch)
         return

@@ -26,6 +26,11 @@ class Job:
     band_nats: float = BAND_NATS
 
     @property
+    def block_threads(self) -> int:
+        """How many threads may read what they need from blocks at a time."""
+        return self.threads if self.source.threaded else 1
+
+    @property
     def splits(self) -> tuple[str, ...]:
         """Names of the splits, in the order given."""
         return tuple(self.options.split_fractions())

@@ -17,6 +17,7 @@ DEFAULT_MAX_CLASSES = 10_000
 RUN_PREFIX = ".presample-"
 """What the names of folders for unfinished work start with."""
 
+_MOST_BYTES = 1 << 60
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 _SPLIT_NAMES = ("train", "eval", "test")
 
@@ -93,7 +94,7 @@ class PresampleOptions:
     verbose: bool = _option("show Beam's log and tracebacks", False, action="store_true")
     block_size: int = _option(
         "bytes to read and work on at a time",
-        8 * 2**20,
+        4 * 2**20,
         metavar="SIZE",
         parse=lambda text: parse_size(text, "--block_size"),
     )
@@ -118,8 +119,9 @@ class PresampleOptions:
         self._check_columns()
 
     def _check_columns(self) -> None:
-        if not self.weight_out:
-            raise UsageError("--weight_out needs a name.")
+        for name in ("output", "label", "weight_out", "weight_in", "split_by"):
+            if getattr(self, name) == "":
+                raise UsageError(f"--{name} is empty. Give it a name, or leave the flag out.")
         if self.weight_out in (self.label, self.weight_in, self.split_by, *self.row_id):
             raise UsageError(
                 f"--weight_out {self.weight_out} is the name of a column of the source. Choose another name for the "
@@ -150,7 +152,7 @@ class PresampleOptions:
                 fractions[name] = Decimal(text)
             except InvalidOperation as error:
                 raise UsageError(f"--splits {self.splits}: {text!r} is not a number.") from error
-            if not 0 < fractions[name] <= 1:
+            if not fractions[name].is_finite() or not 0 < fractions[name] <= 1:
                 raise UsageError(f"--splits {self.splits}: {name} is {text}; a fraction is above 0 and at most 1.")
         if "train" not in fractions:
             raise UsageError(f"--splits {self.splits} has no train split. Add train=FRACTION.")
@@ -201,13 +203,16 @@ def parse_size(text: str, flag: str) -> int:
     number = stripped.rstrip("KMGIB")
     unit = stripped[len(number) :]
     try:
-        return int(Decimal(number.strip()) * _UNITS[unit])
+        size = Decimal(number.strip()) * _UNITS[unit]
+        if abs(size) < _MOST_BYTES:
+            return int(size)
     except (InvalidOperation, KeyError) as error:
         raise UsageError(f"{flag} {text!r} is not a size. Write it like 128MB, 64KiB or 1000000.") from error
+    raise UsageError(f"{flag} {text!r} is too large. Write a size like 128MB, 64KiB or 1000000.")
 
 
-def load_schema_text(schema: str) -> Sequence[dict[str, Any]]:
-    """Parses the JSON of `--schema`.
+def load_schema_text(schema: str, name: str = "--schema") -> Sequence[dict[str, Any]]:
+    """Parses the JSON of `--schema`; `name` is what to call it in errors.
 
     Raises:
       UsageError: not a JSON list of objects with name and type.
@@ -215,7 +220,7 @@ def load_schema_text(schema: str) -> Sequence[dict[str, Any]]:
     try:
         fields = json.loads(schema)
     except ValueError as error:
-        raise UsageError(f"--schema is not valid JSON ({error}).") from error
+        raise UsageError(f"{name} is not valid JSON ({error}). Correct it there.") from error
     good = isinstance(fields, list) and all(
         isinstance(f, dict) and isinstance(f.get("name"), str) and isinstance(f.get("type"), str) for f in fields
     )

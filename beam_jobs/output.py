@@ -45,6 +45,9 @@ class Output:
     def size(self, name: str) -> int | None:
         """Bytes of a file; None if it is not there."""
         with _explained(self.folder):
+            if self.is_local:  # FileSystems.match would take brackets in the path for a pattern
+                path = Path(self.path(name))
+                return path.stat().st_size if path.is_file() else None
             found = FileSystems.match([self.path(name)])[0].metadata_list
             return int(found[0].size_in_bytes) if found else None
 
@@ -106,7 +109,7 @@ class Output:
           OutputError: they cannot.
         """
         new = self.is_local and not os.path.lexists(self.folder)
-        with self.create(run_folder + "/writable") as file:
+        with _explained(self.folder), self.create(run_folder + "/writable") as file:
             file.write(b"")
         return new
 

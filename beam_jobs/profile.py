@@ -17,6 +17,7 @@ from apache_beam.metrics import Metrics
 
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
+from beam_jobs.memory import keep_freed_memory
 from beam_jobs.options import DEFAULT_MAX_CLASSES
 from beam_jobs.ordered import ordered_map
 from beam_jobs.progress import PROGRESS
@@ -84,6 +85,10 @@ class ProfileRange(beam.DoFn):
         self._rows = Metrics.counter("presample.profile", "rows_read")
         self._bad = Metrics.counter("presample.profile", "rows_rejected")
 
+    def setup(self) -> None:
+        """Once a worker."""
+        keep_freed_memory()
+
     def process(self, part: Range) -> Iterator[object]:
         """Reads the range once."""
         with reported():
@@ -99,7 +104,7 @@ class ProfileRange(beam.DoFn):
         classes: dict[Class, int] = {}
         codes: list[IntArray] = []
         stage = _KeyStage(job, part.file)
-        for block, keys, splits in ordered_map(stage, job.source.blocks(part), job.threads):
+        for block, keys, splits in ordered_map(stage, job.source.blocks(part), job.block_threads):
             local = _classes(keys, splits, job.splits, classes)
             profile.merge(_tally(block, keys, local, classes))
             profile.rejects.add(RejectedRow.of(job.source.files[part.file], reject) for reject in keys.rejects)

@@ -194,7 +194,7 @@ def _write_rejected(job: Job, log: RejectLog, names: dict[str, str]) -> list[dic
     """Writes the kept bad rows; returns the manifest's entry for the file, if there is one."""
     if not log.total:
         return []
-    content = "".join(row.to_json() + "\n" for row in log.listed()).encode()
+    content = "".join(row.to_json() + "\n" for row in log.listed()).encode("utf-8", "backslashreplace")
     digest = hashlib.sha256(content).hexdigest()
     draft = f"{job.run_folder}/rejected.jsonl"
     with job.output.create(draft) as file:

@@ -20,6 +20,7 @@ from beam_jobs.failures import reported
 from beam_jobs.job import Job
 from beam_jobs.kept_rows import unpack
 from beam_jobs.layout import Layout
+from beam_jobs.memory import keep_freed_memory
 from beam_jobs.progress import PROGRESS
 from beam_jobs.sources.block import IntArray
 from tfrecord_io import exact
@@ -48,6 +49,10 @@ class WriteBucket(beam.DoFn):
         self._rows = Metrics.counter("presample.write", "rows_written")
         self._bytes = Metrics.counter("presample.write", "bytes_written")
 
+    def setup(self) -> None:
+        """Once a worker."""
+        keep_freed_memory()
+
     def process(
         self, element: tuple[int, Iterable[bytes]], layout: Layout, cuts: dict[int, Candidate]
     ) -> Iterator[WrittenShard]:
@@ -65,6 +70,8 @@ class WriteBucket(beam.DoFn):
                 )
             )
             keep = keep[order]
+            if not len(keep):  # all of them stood in the band, on the far side of the cut
+                return
             found, starts = np.unique(shards[keep], return_index=True)
             examples = rows.column("example").combine_chunks()
             weights = rows.column("weight").to_numpy()

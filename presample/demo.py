@@ -205,10 +205,8 @@ def conclusion(sampled: Outcome, same_steps: Outcome, same_time: Outcome) -> str
 
     def against(other: Outcome) -> str:
         difference = sampled.score.auc - other.score.auc
-        if abs(difference) < 2 * sampled.score.auc_error:
-            word = "level with"
-        else:
-            word = "above" if difference > 0 else "below"
+        level = abs(difference) < 2 * sampled.score.auc_error
+        word = "level with" if level else "above" if difference > 0 else "below"
         return f"{word} the {other.score.auc:.3f}"
 
     score = sampled.score

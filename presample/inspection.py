@@ -30,8 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, soft_wrap=True)
     sampling, source = manifest.sampling, manifest.source
     console.print(
-        f"{arguments.directory}: label {manifest.label!r}, weight {manifest.weight!r}, {len(manifest.schema)} features; strategy "
-        f" {sampling['strategy']}, weights {sampling['weights']}, seed {sampling['seed']}",
+        f"{arguments.directory}: label {manifest.label!r}, weight {manifest.weight!r}, "
+        f"{len(manifest.schema)} features; strategy {sampling['strategy']}, weights {sampling['weights']}, "
+        f"seed {sampling['seed']}",
         markup=False,
     )
     console.print(

@@ -34,7 +34,8 @@ def from_float(value: float) -> float:
     Raises:
       ValueError: for NaN and infinities, which cannot name a class.
     """
-    single = np.float32(value)
+    with np.errstate(over="ignore"):  # becomes infinite, and is refused
+        single = np.float32(value)
     if not math.isfinite(single):
         raise ValueError(f"{value!r} is not a finite float32")
     return float(str(single)) + 0.0

@@ -9,6 +9,7 @@ All in exact fractions; rounding is half up (`shares`: largest remainder).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -23,6 +24,8 @@ _LIMITS = ("ratio", "max")
 _MAPPINGS = ("counts", "rates", "shares")
 _FORMS = "none, balance, majority, ratio=M, max=N, counts:A=N,..., rates:A=R,..., shares:A=S,... or soften:UNDER,OVER"
 _MANY = 20
+_MOST_DIGITS = 30
+_HUGE_EXPONENT = re.compile(r"[eE][+-]?[0-9_]{4}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +101,8 @@ class Strategy:
                 continue
             if label not in found:
                 unknown.append(text)
+            if label in wanted:
+                raise PlanError(f"--strategy {self.name} names class {labels.to_text(label)} twice: once as {text!r}.")
             wanted[label] = value
         classes = _listed(list(found))
         if unknown:
@@ -161,7 +166,8 @@ def largest_remainder(quotas: Mapping[Label, Fraction], total: int) -> dict[Labe
     floors = {label: quota.numerator // quota.denominator for label, quota in quotas.items()}
     left = total - sum(floors.values())
     by_remainder = sorted(quotas, key=lambda label: floors[label] - quotas[label])
-    return {label: floors[label] + (label in by_remainder[:left]) for label in quotas}
+    rounded_up = set(by_remainder[:left])
+    return {label: floors[label] + (label in rounded_up) for label in quotas}
 
 
 def _shares(shares: Mapping[Label, Fraction], present: Mapping[Label, int]) -> dict[Label, int]:
@@ -219,7 +225,12 @@ def _pairs(value: str, text: str) -> list[tuple[str, str]]:
 
 
 def _number(value: str, text: str) -> Fraction:
+    exponent = re.search(r"[eE][+-]?([0-9_]+)\s*$", value)
     try:
+        if exponent and int(exponent[1]) > _MOST_DIGITS:  # would take minutes to write out
+            raise UsageError(f"--strategy {text}: {value} is out of range; its exponent is above {_MOST_DIGITS}.")
+        if _HUGE_EXPONENT.search(value):  # a Fraction would write out all its zeros
+            raise ValueError(value)
         number = Fraction(value.strip())
     except (ValueError, ZeroDivisionError) as error:
         raise UsageError(f"--strategy {text}: {value!r} is not a number. It is one of {_FORMS}.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -58,7 +59,8 @@ def reading_snippet(directory: str, batch_size: int = 512) -> str:
     """Three lines of Python that feed a Keras model from the dataset."""
     return (
         "from input_fns import InputFn\n"
-        f'train = InputFn("{directory}", split="train", batch_size={batch_size}, mix="balanced", seed=1)\n'
+        f'train = InputFn({json.dumps(directory, ensure_ascii=False)}, split="train", batch_size={batch_size}, '
+        'mix="balanced", seed=1)\n'
         "model.fit(train(), steps_per_epoch=train.steps_per_epoch, epochs=5)"
     )
 

@@ -48,12 +48,15 @@ def read_schema(schema: str | None) -> Sequence[dict[str, Any]]:
     """
     if schema is None:
         return []
-    if schema.lstrip().startswith("["):
+    if schema.lstrip().startswith(("[", "{")):
         return load_schema_text(schema)
     try:
-        return load_schema_text(Path(schema).read_text())
+        return load_schema_text(Path(schema).read_text(), f"--schema {schema}")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--schema {schema} cannot be read: {error}.") from error
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"--schema {schema!r} cannot be read: {why}. Give it a JSON file, or the JSON list itself."
+        ) from error
 
 
 def detect_format(file: SourceFile) -> str:

@@ -156,6 +156,8 @@ class Source(ABC):
 
     format: str
     files: Sequence[SourceFile]
+    threaded: bool = True
+    """Whether blocks may be worked on in several threads, and after the next ones are read."""
 
     @property
     @abstractmethod

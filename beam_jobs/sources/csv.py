@@ -29,6 +29,7 @@ from beam_jobs.sources.block import (
     encode_columns,
 )
 from beam_jobs.sources.csv_columns import convert_columns, not_of_type
+from beam_jobs.sources.csv_fields import short_labels
 from beam_jobs.sources.csv_header import check_header, read_header, sample_places
 from beam_jobs.sources.csv_lines import Parsed, parse_lines
 from beam_jobs.sources.csv_types import ColumnType
@@ -109,13 +110,20 @@ class CsvBlock(Block):
 
     def keys(self) -> Keys:
         columns = self._source.key_columns
+        quick = self._quick_keys() if columns.names == [columns.label] else None
+        if quick:
+            return quick
         types: dict[str, pa.DataType] = dict.fromkeys(columns.names, pa.binary())
         types[columns.label] = _DICTIONARY
         parsed = parse_lines(self._lines, self._source.header, types)
         rejects = [self._reject(row, *why) for row, why in parsed.bad.items()]
         bad = np.zeros(len(self), bool)
         bad[list(parsed.bad)] = True
-        labels, codes = self._labels(parsed, bad, rejects)
+        encoded = parsed.table.column(columns.label).combine_chunks()
+        missing = len(encoded.dictionary)
+        indices = encoded.indices.fill_null(missing).to_numpy(zero_copy_only=False)
+        labels, codes = self._labels([*encoded.dictionary.to_pylist(), None], indices, parsed.good, rejects)
+        bad[codes < 0] = True
         for name in columns.names[1:]:
             if name in (columns.split, *columns.row_id):
                 self._refuse_missing(name, parsed, bad, rejects)
@@ -134,18 +142,39 @@ class CsvBlock(Block):
     def pick(self, rows: IntArray) -> CsvRows:
         return CsvRows(self._source, self._file, self._lines.take(rows), self.positions[rows])
 
+    def _quick_keys(self) -> Keys | None:
+        """The keys where only the label is asked for and its column can be cut out; else None."""
+        source = self._source
+        column = source.header.index(source.key_columns.label)
+        found = short_labels(self._lines, len(source.header), column)
+        if found is None:
+            return None
+        texts, indices = found
+        rejects: list[Reject] = []
+        everything = np.arange(len(self))
+        labels, codes = self._labels([text or None for text in texts], indices, everything, rejects)
+        return Keys(codes, labels, rejects=rejects)
+
     def _labels(
-        self, parsed: Parsed, bad: npt.NDArray[np.bool_], rejects: list[Reject]
+        self, texts: Sequence[bytes | None], indices: IntArray, good: IntArray, rejects: list[Reject]
     ) -> tuple[list[Label], IntArray]:
-        """Normalises the distinct texts of the label column, and refuses rows without a good one."""
+        """Normalises the distinct texts of the label column, and refuses rows without a good one.
+
+        Args:
+          texts: distinct texts; None where the label is missing.
+          indices: which of them each good line has [m].
+          good: the good lines [m].
+          rejects: the refused rows are added here.
+
+        Returns:
+          The labels, and the code of each line of the block [n]; -1 where there is none.
+        """
         column = self._source.key_columns.label
-        encoded = parsed.table.column(column).combine_chunks()
         kind = self._source.types[column]
         labels: dict[Label, int] = {}
         mapping, messages = [], []
-        for text in encoded.dictionary.to_pylist():
-            message = f"the label in column {column!r} is missing."
-            code = -1
+        for text in texts:
+            code, message = -1, f"the label in column {column!r} is missing."
             try:
                 label = csv_types.to_label(text, kind)
                 code = -1 if label is None else labels.setdefault(label, len(labels))
@@ -153,15 +182,11 @@ class CsvBlock(Block):
                 message = not_of_type(column, text, kind)
             mapping.append(code)
             messages.append(message)
-        mapping.append(-1)
-        messages.append(f"the label in column {column!r} is missing.")
-        indices = encoded.indices.fill_null(len(mapping) - 1).to_numpy(zero_copy_only=False)
         found = np.array(mapping, np.int64)[indices]
         for at in np.flatnonzero(found < 0).tolist():
-            rejects.append(self._reject(int(parsed.good[at]), "label", messages[indices[at]]))
+            rejects.append(self._reject(int(good[at]), "label", messages[indices[at]]))
         codes = np.full(len(self), -1, np.int64)
-        codes[parsed.good] = found
-        bad[codes < 0] = True
+        codes[good] = found
         return list(labels), codes
 
     def _weights(self, parsed: Parsed, bad: npt.NDArray[np.bool_], rejects: list[Reject]) -> FloatArray | None:

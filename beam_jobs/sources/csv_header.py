@@ -36,7 +36,10 @@ def read_header(line: bytes, file: SourceFile) -> tuple[str, ...]:
         text = line.removeprefix(_BOM).decode().rstrip("\r\n")
         names = next(csv.reader([text], strict=True), [])
     except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{file.path}: its first line is no CSV header ({error}). Is it a CSV file?") from error
+        raise SourceError(
+            f"{file.path}: its first line is no CSV header ({error}). If it is CSV, store it as UTF-8; if it is not, "
+            "say what it is with --format."
+        ) from error
     twice = sorted({name for name in names if names.count(name) > 1})
     if not names or "" in names or twice:
         what = f"names {', '.join(map(repr, twice))} twice" if twice else "has a column without a name"
@@ -88,8 +91,8 @@ def column_types(
     for field in declared:
         name = str(field["name"])
         if name not in header or name in types:
-            why = "is named twice" if name in types else f"is not in the header. {suggest(name, header)}".strip()
-            raise UsageError(f"--schema: column {name!r} {why}. The columns are {', '.join(header)}.")
+            why = "is named twice. " if name in types else f"is not in the header. {suggest(name, header)}"
+            raise UsageError(f"--schema: column {name!r} {why}The columns are {', '.join(header)}.")
         types[name] = declared_type(field)
     unknown = [name for name in header if name not in types]
     if unknown:

@@ -19,6 +19,7 @@ from beam_jobs.sources.text import Lines
 FIELDS = "fields"
 QUOTE = "quote"
 UNQUOTED_NOTHING = ("",)
+_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,9 @@ class _Reader:
             wrong.append((row.number - 1, row.actual_columns))
             return "skip"
 
-        read = pa_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=self.header)
+        read = pa_csv.ReadOptions(use_threads=False, block_size=len(data) + 4, column_names=self.header)
         parse = pa_csv.ParseOptions(invalid_row_handler=leave_out)
+        # pyarrow drops one BOM at the start of what it reads; here it is part of a value.
+        data = _BOM + data if data.startswith(_BOM) else data
         table = pa_csv.read_csv(pa.py_buffer(data), read, parse, self._convert)
         return (table, wrong) if table.num_rows + len(wrong) == lines else None

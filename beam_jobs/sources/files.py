@@ -116,7 +116,13 @@ def _match_local(pattern: str) -> dict[str, int]:
     paths = [pattern] if os.path.lexists(pattern) else glob.glob(pattern, recursive=True)  # noqa: PTH207 - absolute patterns too
     if paths == [pattern] and Path(pattern).is_dir():
         raise SourceError(f"--input {pattern} is a folder. Name the files in it, like {pattern.rstrip('/')}/*.csv.")
-    return {str(Path(path).absolute()): Path(path).stat().st_size for path in paths if Path(path).is_file()}
+    return {_settled(path): Path(path).stat().st_size for path in paths if Path(path).is_file()}
+
+
+def _settled(path: str) -> str:
+    """The absolute path, the same whichever way around it was named."""
+    absolute = Path(path).absolute()
+    return str(absolute.parent.resolve() / absolute.name if ".." in absolute.parts else absolute)
 
 
 def _match_remote(pattern: str) -> dict[str, int]:

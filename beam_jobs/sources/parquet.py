@@ -51,6 +51,7 @@ class ParquetSource(Source):
     key_columns: KeyColumns
     weight_out: str
     format: str = "parquet"
+    threaded: bool = False
 
     @property
     def schema(self) -> Schema:

@@ -32,23 +32,26 @@ class RowGroup:
 
     def __init__(self, parquet: pq.ParquetFile, group: int, batch_rows: int, file: SourceFile) -> None:
         self._parquet, self._group, self._batch_rows, self._file = parquet, group, batch_rows, file
-        self._readers: dict[tuple[str, ...], tuple[int, Iterator[pa.RecordBatch]]] = {}
+        self._readers: dict[tuple[str, ...], tuple[int, pa.RecordBatch | None, Iterator[pa.RecordBatch]]] = {}
 
     def read(self, names: list[str], index: int) -> pa.RecordBatch:
-        """Some columns of the batch of that index; indices of one column set must rise."""
+        """Some columns of the batch of that index; indices of one column set must not fall.
+
+        For one thread at a time, and only while the file is open.
+        """
         columns = tuple(dict.fromkeys(names))
-        done, reader = self._readers.get(columns, (0, None))
-        if reader is None:
-            reader = self._parquet.iter_batches(
+        if columns not in self._readers:
+            batches = self._parquet.iter_batches(
                 self._batch_rows, row_groups=[self._group], columns=list(columns), use_threads=False
             )
+            self._readers[columns] = (-1, None, batches)
+        last, batch, reader = self._readers[columns]
         try:
-            for _ in range(index - done):
-                next(reader)
-            batch = next(reader)
+            for _ in range(index - last):
+                batch = next(reader)
         except (OSError, pa.ArrowException, StopIteration) as error:
             raise _damaged(self._file, error) from error
-        self._readers[columns] = (index + 1, reader)
+        self._readers[columns] = (index, batch, reader)
         return batch
 
 

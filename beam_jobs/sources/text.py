@@ -14,7 +14,7 @@ import numpy as np
 from beam_jobs.sources.block import IntArray, Range
 from beam_jobs.sources.files import SourceFile, open_content, read_fully
 
-BLOCKS_A_RANGE = 4
+BLOCKS_A_RANGE = 8
 WHOLE_FILE = 1 << 62
 
 
