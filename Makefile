@@ -17,7 +17,7 @@ demo: $(VENV)/.installed-demo ## the whole way on real flights: sample, train, c
 	$(BIN)/presample demo
 
 test: lint ## every check: lint, types, import boundaries, tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	PYTHONUNBUFFERED=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(VENV)/.installed-dev ## ruff, mypy and the import boundaries
 	$(BIN)/ruff check .

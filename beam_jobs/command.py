@@ -72,9 +72,15 @@ def _work(
 ) -> int:
     """Imports Beam, runs, and shows the outcome."""
     gc.disable()  # saves a tenth of the time that importing Beam takes
-    from beam_jobs import console, driver
-
-    gc.enable()
+    try:
+        from beam_jobs import console, driver
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] != "apache_beam":
+            raise
+        missing = UsageError("`presample run` needs Apache Beam. Install it with: pip install 'presample[beam]'")
+        return _fail(missing, USAGE, options.verbose)
+    finally:
+        gc.enable()
     try:
         check_beam_args(beam_args, parser)
         with console.quiet(options.verbose), console.progress_line(0):

@@ -28,6 +28,11 @@ def quiet(verbose: bool) -> Iterator[None]:
         logging.basicConfig(level=logging.INFO)
         yield
         return
+    own = logging.StreamHandler()
+    own.setFormatter(logging.Formatter("presample: %(message)s"))
+    presample = logging.getLogger("presample")
+    presample.setLevel(logging.INFO)
+    presample.addHandler(own)
     beam = logging.getLogger("apache_beam")
     root = logging.getLogger()
     before = beam.level, root.level, beam.propagate
@@ -38,6 +43,7 @@ def quiet(verbose: bool) -> Iterator[None]:
         try:
             yield
         finally:
+            presample.removeHandler(own)
             beam.setLevel(before[0])
             root.setLevel(before[1])
 

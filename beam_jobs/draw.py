@@ -11,7 +11,7 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 
 from beam_jobs.chosen import Chosen
-from beam_jobs.cut import Candidate, Candidates
+from beam_jobs.cut import Band, Candidates
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
 from beam_jobs.kept_rows import KEPT, pack
@@ -36,7 +36,7 @@ class LostRow:
 
     stratum: int
     copies: int
-    candidate: Candidate | None
+    candidate: Band | None
     row: RejectedRow
 
 
@@ -70,7 +70,7 @@ class DrawRange(beam.DoFn):
     def process(self, notes: RangeNotes, layout: Layout) -> Iterator[object]:
         """Reads the range once more; parses drawn rows only."""
         with reported():
-            candidates, facts = Candidates(), RangeFacts()
+            candidates, facts = Candidates(np.zeros(len(layout.plan.strata), np.int64)), RangeFacts()
             drawn = self._draw(notes, layout, candidates, facts)
             buckets: dict[int, list[pa.RecordBatch]] = {}
             size = 0
@@ -112,9 +112,10 @@ class DrawRange(beam.DoFn):
         for reject in encoded.rejects:
             row, at = RejectedRow.of(self._job.source.files[file], reject), reject.row
             if self._job.options.on_bad_row == "fail":
-                raise SourceError(f"Bad row (--on_bad_row fail): {describe(row)}")
-            candidate = (int(chosen.u[at]), file, reject.position) if chosen.unsure[at] else None
-            facts.lost.append(LostRow(int(chosen.strata[at]), int(chosen.copies[at]), candidate, row))
+                raise SourceError(f"Bad row (--on_bad_row fail): {describe(row, self._job.source.format)}")
+            stratum = int(chosen.strata[at])
+            unsure = Band.single(stratum, int(chosen.u[at]), file, reject.position) if chosen.unsure[at] else None
+            facts.lost.append(LostRow(stratum, int(chosen.copies[at]), unsure, row))
         if chosen.ids:
             facts.ids += id_groups(chosen.ids)
         facts.rows += len(encoded.good)

@@ -16,9 +16,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_jobs import presample
 from beam_jobs.failures import BandMissedError, cause_of
+from beam_jobs.folders import missing_folders, remove_empty
 from beam_jobs.job import Job
 from beam_jobs.options import RUN_PREFIX, PresampleOptions
-from beam_jobs.output import Output, taken
+from beam_jobs.output import Output, refuse_to_replace
 from beam_jobs.progress import PROGRESS
 from beam_jobs.sizes import SizeModel
 from beam_jobs.sources import content_of, open_source, read_schema
@@ -47,17 +48,17 @@ def run(options: PresampleOptions, beam_args: Sequence[str] = (), *, run_id: str
     """
     run_folder = RUN_PREFIX + (run_id or new_run_id())
     output = Output(options.output)
-    if options.overwrite == "no" and output.has_dataset():
-        raise taken(options.output)
+    if output.has_dataset():
+        refuse_to_replace(output, options.overwrite)
     job = make_job(options, beam_args, output, run_folder)
-    new = output.prepare(run_folder)
     old = _shards_to_purge(options)
+    new = missing_folders(Path(options.output)) if output.is_local else []
     try:
+        output.prepare(run_folder)
         _run_until_exact(job, beam_args)
     finally:
         output.delete_folder(run_folder)
-        if new and not any(Path(options.output).iterdir()):
-            Path(options.output).rmdir()
+        remove_empty(new)
     manifest = Manifest.load(options.output, opener=output.open)
     kept = {shard.path for shard in manifest.shards()} | {file["path"] for file in manifest.rejected["files"]}
     output.delete([path for path in old if path not in kept])

@@ -206,7 +206,7 @@ def parse_size(text: str, flag: str) -> int:
         size = Decimal(number.strip()) * _UNITS[unit]
         if abs(size) < _MOST_BYTES:
             return int(size)
-    except (InvalidOperation, KeyError) as error:
+    except (ArithmeticError, KeyError) as error:
         raise UsageError(f"{flag} {text!r} is not a size. Write it like 128MB, 64KiB or 1000000.") from error
     raise UsageError(f"{flag} {text!r} is too large. Write a size like 128MB, 64KiB or 1000000.")
 
@@ -226,7 +226,7 @@ def load_schema_text(schema: str, name: str = "--schema") -> Sequence[dict[str, 
     )
     if not good:
         raise UsageError(
-            '--schema must be a JSON list like [{"name": "age", "type": "INTEGER", "mode": "NULLABLE"}]; '
+            f'{name} must be a JSON list like [{{"name": "age", "type": "INTEGER", "mode": "NULLABLE"}}]; '
             "each entry has a name and a type."
         )
     return list(fields)

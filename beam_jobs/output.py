@@ -102,16 +102,17 @@ class Output:
             elif FileSystems.match([self.path(name) + "/*"])[0].metadata_list:
                 FileSystems.delete([self.path(name) + "/"])
 
-    def prepare(self, run_folder: str) -> bool:
-        """Makes sure that files can be written. Returns whether the folder is new.
+    def prepare(self, run_folder: str) -> None:
+        """Makes sure that files can be written.
 
         Raises:
           OutputError: they cannot.
         """
-        new = self.is_local and not os.path.lexists(self.folder)
-        with _explained(self.folder), self.create(run_folder + "/writable") as file:
+        with _explained(self.folder):
+            if self.is_local:
+                Path(self.path(run_folder)).mkdir(parents=True)
+        with self.create(run_folder + "/writable") as file:
             file.write(b"")
-        return new
 
     def write_manifest(self, text: str, run_folder: str, replace: bool) -> None:
         """Publishes the dataset in one atomic step.
@@ -136,7 +137,7 @@ class Output:
             except FileExistsError as error:
                 raise taken(self.folder) from error
 
-    def check_space(self, needed: int) -> None:
+    def check_space(self, needed: int, zipped: bool) -> None:
         """Refuses to start what will not fit.
 
         Raises:
@@ -148,8 +149,25 @@ class Output:
         if needed > free:
             raise OutputError(
                 f"{self.folder}: the plan needs about {needed / 1e9:.3g} GB, the disk has {free / 1e9:.3g} GB free. "
-                "Keep fewer rows (--strategy), use --compression gzip, or write elsewhere."
+                f"Keep fewer rows (--strategy){'' if zipped else ', use --compression gzip'} or write elsewhere."
             )
+
+
+def refuse_to_replace(output: Output, overwrite: str) -> None:
+    """Refuses a folder that holds a dataset, unless it may be replaced; and always a manifest.json of anything else.
+
+    Raises:
+      OutputError: says which.
+    """
+    with _explained(output.folder), output.open(output.path(MANIFEST_NAME)) as file:
+        text = file.read()
+    if b'"presample"' not in text:
+        raise OutputError(
+            f"{output.path(MANIFEST_NAME)} is not presample's; a dataset would replace it. Choose another --output, or "
+            "move that file away."
+        )
+    if overwrite == "no":
+        raise taken(output.folder)
 
 
 def taken(folder: str) -> OutputError:
@@ -164,9 +182,10 @@ def taken(folder: str) -> OutputError:
 def _explained(path: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, BeamIOError) as error:
+    except (OSError, ValueError, BeamIOError) as error:  # ValueError: a scheme that Beam does not know
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             why = "the disk is full. Free some space, or write elsewhere"
         else:
-            why = f"{getattr(error, 'strerror', None) or error}. Check that the folder exists and may be written to"
+            why = str(getattr(error, "strerror", None) or error).rstrip(".")
+            why += ". Check that it is a folder that may be written to, or choose another --output"
         raise OutputError(f"{path} cannot be written: {why}.") from error

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import apache_beam as beam
 
-from beam_jobs.cut import Candidate, Candidates, find_cuts
+from beam_jobs.cut import Candidates, Cuts, find_cuts
 from beam_jobs.draw import DrawRange, RangeFacts
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
@@ -24,11 +24,15 @@ from beam_jobs.publish import check_bad_fraction, publish
 from beam_jobs.sources.block import Range
 from beam_jobs.unique_ids import RefuseEqualIds
 from beam_jobs.write_shards import WriteBucket, WrittenShard
-from tfrecord_io.errors import SourceError
+from tfrecord_io.errors import PlanError, SourceError
 from tfrecord_io.plan import make_plan
 from tfrecord_io.strategy import parse_strategy
 
 PLAN_NOTE = "plan.pickle"
+MOST_SHARDS = 1_000_000
+"""Each takes memory while it is planned, and a line in the manifest."""
+
+_BEST_RATIO = 10
 
 
 def build(pipeline: beam.Pipeline, job: Job) -> None:
@@ -83,7 +87,7 @@ def note_plan(layout: Layout, job: Job) -> None:
     Path(job.run_folder, PLAN_NOTE).write_bytes(pickle.dumps(layout.plan))
 
 
-def cut_bands(_: None, layout: Layout, candidates: list[Candidates]) -> dict[int, Candidate]:
+def cut_bands(_: None, layout: Layout, candidates: list[Candidates]) -> Cuts:
     """The stage Cut."""
     with reported():
         return find_cuts(layout.plan, candidates)
@@ -94,7 +98,7 @@ def audit_and_publish(
     job: Job,
     layout: Layout,
     profile: Profile,
-    cuts: dict[int, Candidate],
+    cuts: Cuts,
     facts: list[RangeFacts],
     written: list[WrittenShard],
     _checked: list[None],  # waited for, so that nothing is published before ids are known to differ
@@ -114,7 +118,10 @@ def make_layout(job: Job, profile: Profile) -> Layout:
     rows = sum(tally.rows for tally in profile.tallies.values())
     check_bad_fraction(job, profile.rejects, profile.rejects.total, profile.rows, "rows")
     if not rows:
-        raise SourceError(f"--input {' '.join(job.options.input)}: the files hold no usable rows.")
+        raise SourceError(
+            f"--input {' '.join(job.options.input)}: the files hold no usable rows. Check that there is more than a "
+            "header in them."
+        )
     check_classes(len({label for _, label in profile.tallies}), rows, job.options.label, job.options.max_classes)
     plan = make_plan(
         profile.tallies,
@@ -127,7 +134,14 @@ def make_layout(job: Job, profile: Profile) -> Layout:
         band_nats=job.band_nats,
     )
     if not job.options.plan_only:
-        job.output.check_space(plan.bytes // (10 if job.options.compression == "gzip" else 1))
+        zipped = job.options.compression == "gzip"
+        job.output.check_space(plan.bytes // (_BEST_RATIO if zipped else 1), zipped)
+    shards = sum(stratum.shards for stratum in plan.strata)
+    if shards > MOST_SHARDS:
+        raise PlanError(
+            f"The plan has {shards:,} shards, more than the {MOST_SHARDS:,} that a dataset may have. Keep fewer rows "
+            f"(--strategy {job.options.strategy}) or write larger shards (--shard_size {job.options.shard_size})."
+        )
     return Layout.of(plan)
 
 

@@ -109,7 +109,8 @@ class ProfileRange(beam.DoFn):
             profile.merge(_tally(block, keys, local, classes))
             profile.rejects.add(RejectedRow.of(job.source.files[part.file], reject) for reject in keys.rejects)
             if keys.rejects and job.options.on_bad_row == "fail":
-                raise SourceError(f"Bad row (--on_bad_row fail): {describe(profile.rejects.first())}")
+                first = describe(profile.rejects.first(), job.source.format)
+                raise SourceError(f"Bad row (--on_bad_row fail): {first}")
             check_classes(len({label for _, label in classes}), 0, job.options.label, job.options.max_classes)
             codes.append(local)
             PROGRESS.add("Profile", len(block), block.total_bytes)

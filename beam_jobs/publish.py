@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from beam_jobs.cut import Candidate
+from beam_jobs.cut import Cuts
 from beam_jobs.draw import LostRow, RangeFacts, merge_features
 from beam_jobs.job import Job
 from beam_jobs.layout import Layout
 from beam_jobs.profile import Profile
 from beam_jobs.rejects import RejectLog, describe
-from beam_jobs.write_shards import WrittenShard, is_in
+from beam_jobs.write_shards import WrittenShard
 from tfrecord_io import hashing, labels
 from tfrecord_io.errors import OutputError, SourceError
 from tfrecord_io.manifest import ClassEntry, Manifest, Shard, Split
@@ -30,7 +30,7 @@ def publish(
     job: Job,
     layout: Layout,
     profile: Profile,
-    cuts: Mapping[int, Candidate],
+    cuts: Cuts,
     facts: Iterable[RangeFacts],
     written: Iterable[WrittenShard],
 ) -> Manifest:
@@ -98,29 +98,23 @@ def check_bad_fraction(job: Job, log: RejectLog, bad: int, rows: int, what: str)
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(log.counts.items()))
         raise SourceError(
             f"{bad} of {rows} {what} are bad ({reasons}), more than --max_bad_fraction "
-            f"{job.options.max_bad_fraction:g} allows. The first: {describe(log.first())}"
+            f"{job.options.max_bad_fraction:g} allows. Correct them, or allow more. The first: "
+            f"{describe(log.first(), job.source.format)}"
         )
 
 
-def _settle_losses(lost: list[LostRow], cuts: Mapping[int, Candidate]) -> tuple[Counter[int], RejectLog]:
+def _settle_losses(lost: list[LostRow], cuts: Cuts) -> tuple[Counter[int], RejectLog]:
     """Rows lost of each stratum, copies counted; rows that the cut left out anyway are no loss."""
     counts: Counter[int] = Counter()
     log = RejectLog()
     for row in lost:
         copies = row.copies
-        if row.candidate is not None and not _is_in(row.candidate, cuts.get(row.stratum)):
+        if row.candidate is not None and not cuts.take_in(row.candidate)[0]:
             copies -= 1
         if copies:
             counts[row.stratum] += copies
             log.add([row.row])
     return counts, log
-
-
-def _is_in(candidate: Candidate, cut: Candidate | None) -> bool:
-    if cut is None:
-        return False
-    u, file, position = candidate
-    return bool(is_in(np.array([u], np.uint64), np.array([file], np.int32), np.array([position], np.uint64), cut)[0])
 
 
 def _audit(job: Job, layout: Layout, lost: Counter[int], shards: Mapping[int, WrittenShard]) -> None:

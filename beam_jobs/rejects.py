@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from beam_jobs.sources.block import Reject
-from beam_jobs.sources.files import SourceFile
+from beam_jobs.sources.files import SourceFile, place
 
 ROWS_A_REASON = 1_000
 
@@ -80,6 +80,6 @@ class RejectLog:
                 self.rows[reason] = sorted(rows)[:ROWS_A_REASON]
 
 
-def describe(row: RejectedRow) -> str:
-    """One line about a bad row, for an error message."""
-    return f"{row.file}, row at {row.position}: {row.message}"
+def describe(row: RejectedRow, kind: str) -> str:
+    """One line about a bad row of a source of format `kind`, for an error message."""
+    return f"{row.file}, {place(kind, row.position)}: {row.message}"

@@ -7,6 +7,7 @@ not enough, and removes the folder of unfinished work.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -15,8 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from beam_jobs.folders import missing_folders, remove_empty
+
 INTERRUPTED = 130
 _GRACE_SECONDS = 5
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def supervise(work: Callable[[], int], unfinished: Path | None) -> int:
@@ -27,23 +31,27 @@ def supervise(work: Callable[[], int], unfinished: Path | None) -> int:
       unfinished: a local folder to remove when the work was interrupted or died.
 
     Returns:
-      The code, or 130 after SIGINT or SIGTERM, or 1 after a death by another signal.
+      The code, or 130 after SIGINT, SIGTERM or SIGHUP, or 1 after a death by another signal.
     """
-    existed = unfinished is None or unfinished.parent.exists()
+    new = missing_folders(unfinished.parent) if unfinished else []
+    # Signals wait until both processes know what to do about them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
         _exit_after(work)
     interrupted = _pass_on_signals(child)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     _, status = os.waitpid(child, 0)
     signal.alarm(0)
-    if os.WIFEXITED(status) and not interrupted:
-        return os.WEXITSTATUS(status)
-    _kill_group(child)
+    _kill_group(child)  # worker processes that outlived it
     if unfinished:
         shutil.rmtree(unfinished, ignore_errors=True)
-        if not existed and unfinished.parent.exists() and not any(unfinished.parent.iterdir()):
-            unfinished.parent.rmdir()
+        remove_empty(new)
+    if os.WIFEXITED(status) and (not interrupted or os.WEXITSTATUS(status) == 0):
+        return os.WEXITSTATUS(status)
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h")  # the progress line hides the cursor, and may not have ended well
     if interrupted:
         print("presample: interrupted; nothing was published, and unfinished work was removed.", file=sys.stderr)
         return INTERRUPTED
@@ -56,31 +64,37 @@ def supervise(work: Callable[[], int], unfinished: Path | None) -> int:
 
 
 def _exit_after(work: Callable[[], int]) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in _SIGNALS:
+        signal.signal(number, signal.default_int_handler)
     code = 1
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         code = work()
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except Exception as error:
+        print(f"presample: {type(error).__name__}: {error}", file=sys.stderr)
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # nobody reads what we print any more
+            sys.stdout.flush()
+            sys.stderr.flush()
         # Threads of the runner must not hold up the end.
         os._exit(code)
 
 
 def _pass_on_signals(child: int) -> list[int]:
-    """Forwards SIGINT and SIGTERM; the list fills with those that came."""
+    """Forwards the signals that ask for an end; the list fills with those that came."""
     received: list[int] = []
 
     def forward(number: int, _: FrameType | None) -> None:
         received.append(number)
-        os.kill(child, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # it may have ended by itself just now
+            os.kill(child, signal.SIGTERM)
         signal.alarm(_GRACE_SECONDS)
 
-    signal.signal(signal.SIGINT, forward)
-    signal.signal(signal.SIGTERM, forward)
+    for number in _SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, forward)
     signal.signal(signal.SIGALRM, lambda *_: _kill_group(child))
     return received
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.metrics import Metrics
 
-from beam_jobs.cut import Candidate
+from beam_jobs.cut import Band, Cuts
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
 from beam_jobs.kept_rows import unpack
@@ -53,9 +53,7 @@ class WriteBucket(beam.DoFn):
         """Once a worker."""
         keep_freed_memory()
 
-    def process(
-        self, element: tuple[int, Iterable[bytes]], layout: Layout, cuts: dict[int, Candidate]
-    ) -> Iterator[WrittenShard]:
+    def process(self, element: tuple[int, Iterable[bytes]], layout: Layout, cuts: Cuts) -> Iterator[WrittenShard]:
         """Writes the shards of one bucket."""
         with reported():
             rows = unpack(element[1])
@@ -106,29 +104,16 @@ def _pieces(examples: pa.LargeBinaryArray, rows: IntArray, compression: str) -> 
         yield zipped.finish()
 
 
-def _within_cut(rows: pa.Table, strata: IntArray, cuts: dict[int, Candidate]) -> IntArray:
+def _within_cut(rows: pa.Table, strata: IntArray, cuts: Cuts) -> IntArray:
     """Indices of the rows that are in: the sure ones, and those of the band up to the cut."""
     column = rows.column("if_u").combine_chunks()
-    asked = np.flatnonzero(pc.is_valid(column).to_numpy(zero_copy_only=False))
-    if not len(asked):
-        return np.arange(len(rows))
-    u = column.fill_null(0).to_numpy(zero_copy_only=False)
-    files = rows.column("file").to_numpy()
-    positions = rows.column("position").to_numpy()
-    out = np.zeros(len(rows), bool)
-    for stratum in np.unique(strata[asked]).tolist():
-        here = asked[strata[asked] == stratum]
-        out[here] = True
-        if stratum in cuts:
-            out[here] = ~is_in(u[here], files[here], positions[here], cuts[stratum])
-    return np.flatnonzero(~out)
-
-
-def is_in(
-    u: npt.NDArray[np.uint64], files: npt.NDArray[np.int32], positions: npt.NDArray[np.uint64], cut: Candidate
-) -> npt.NDArray[np.bool_]:
-    """Whether rows [n] rank no later than the cut by (u, file, position)."""
-    last_u, last_file, last_position = np.uint64(cut[0]), cut[1], np.uint64(cut[2])
-    tie = (files < last_file) | ((files == last_file) & (positions <= last_position))
-    inside: npt.NDArray[np.bool_] = (u < last_u) | ((u == last_u) & tie)
-    return inside
+    asked = pc.is_valid(column).to_numpy(zero_copy_only=False)
+    band = Band(
+        strata[asked],
+        column.fill_null(0).to_numpy(zero_copy_only=False)[asked],
+        rows.column("file").to_numpy()[asked],
+        rows.column("position").to_numpy()[asked],
+    )
+    inside = ~asked
+    inside[asked] = cuts.take_in(band)
+    return np.flatnonzero(inside)

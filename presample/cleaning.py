@@ -7,6 +7,7 @@ its folder of unfinished work. Only files that presample itself would have named
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import sys
@@ -22,7 +23,7 @@ _UNFINISHED = re.compile(r"\.presample-[0-9a-f]{12}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Removes, and says what. Returns 0, or 2 where there is neither a dataset nor unfinished work."""
+    """Removes, and says what. Returns 0, 1 when it cannot, 2 where there is neither a dataset nor unfinished work."""
     parser = argparse.ArgumentParser(
         prog="presample clean",
         description="Removes shards that the manifest does not name, and what killed runs left behind. "
@@ -37,14 +38,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ManifestError as error:
         print(f"presample: {error}", file=sys.stderr)
         return 2
-    folders = [path for path in root.glob(".presample-*") if path.is_dir() and _UNFINISHED.fullmatch(path.name)]
+    folders = [
+        path
+        for path in root.glob(".presample-*")
+        if path.is_dir() and not path.is_symlink() and _UNFINISHED.fullmatch(path.name)
+    ]
     size = sum(path.stat().st_size for path in files)
-    for path in files:
-        path.unlink()
-    for folder in folders:
-        shutil.rmtree(folder)
-    for folder in {path.parent for path in files}:
-        _remove_empty(folder, root)
+    try:
+        for path in files:
+            path.unlink()
+        for folder in folders:
+            shutil.rmtree(folder)
+        for folder in {path.parent for path in files}:
+            _remove_empty(folder, root)
+    except OSError as error:
+        print(
+            f"presample: {error.filename} cannot be removed: {error.strerror}. Correct that, and clean again; what was "
+            "removed so far belonged to no dataset.",
+            file=sys.stderr,
+        )
+        return 1
     print(f"Removed {len(files)} files ({size:,} bytes) and {len(folders)} folders of unfinished work from {root}.")
     return 0
 
@@ -55,17 +68,19 @@ def _named(root: Path) -> set[str]:
     Raises:
       ManifestError: there is a manifest, but a damaged one; or nothing of presample's at all.
     """
-    if not (root / MANIFEST_NAME).exists() and (any(root.glob(".presample-*")) or any(_shard_files(root))):
+    if not os.path.lexists(root / MANIFEST_NAME) and (any(root.glob(".presample-*")) or any(_shard_files(root))):
         return set()
     manifest = Manifest.load(root)
     return {shard.path for shard in manifest.shards()} | {file["path"] for file in manifest.rejected["files"]}
 
 
 def _shard_files(root: Path) -> Iterator[Path]:
-    """Files that are named like shards or rejected rows; links are left alone."""
+    """Files that are named like shards or rejected rows; links, and what lies behind them, are left alone."""
     for pattern, shape in (("*/label=*/part-*", _SHARD), ("rejected/part-*", _REJECTED)):
         for path in root.glob(pattern):
-            if path.is_file() and not path.is_symlink() and shape.fullmatch(path.relative_to(root).as_posix()):
+            name = path.relative_to(root)
+            linked = any((root / part).is_symlink() for part in (name, *name.parents[:-1]))
+            if path.is_file() and not linked and shape.fullmatch(name.as_posix()):
                 yield path
 
 

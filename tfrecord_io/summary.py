@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from tfrecord_io import labels
 from tfrecord_io.manifest import Manifest
@@ -68,7 +69,7 @@ def reading_snippet(directory: str, batch_size: int = 512) -> str:
 def readable_bytes(size: float) -> str:
     """Like 1.82 GB."""
     for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
+        if size < 999.5:  # what does not round to 1000
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} TB"
@@ -89,7 +90,7 @@ def _table(lines: Iterable[ClassLine]) -> Table:
             f"{line.shards:,}",
             readable_bytes(line.bytes),
         )
-        table.add_row(line.split, line.label, *numbers)
+        table.add_row(line.split, Text(line.label), *numbers)  # Text: a label is no markup
     return table
 
 

@@ -17,9 +17,9 @@ import numpy as np
 
 from tfrecord_io import labels
 from tfrecord_io.errors import CorruptShardError, PresampleError
-from tfrecord_io.example_proto import parse_example
+from tfrecord_io.example_proto import Values, parse_example
 from tfrecord_io.labels import Label
-from tfrecord_io.manifest import MANIFEST_NAME, ClassEntry, Manifest, Shard
+from tfrecord_io.manifest import MANIFEST_NAME, Manifest, Shard
 from tfrecord_io.records import scan
 
 _WEIGHT_TOLERANCE = 1e-6
@@ -54,8 +54,9 @@ def verify(directory: str | os.PathLike[str]) -> Verification:
     manifest = Manifest.load(directory)
     root = Path(directory).parent if Path(directory).name == MANIFEST_NAME else Path(directory)
     work = [
-        (root, manifest, split, entry, shard)
+        (root, manifest, entry.label, weights.get(entry.label), shard)
         for split, content in manifest.splits.items()
+        for weights in [_expected_weights(manifest, split)]
         for entry in content.classes
         for shard in entry.shards
     ]
@@ -84,17 +85,20 @@ def _check_totals(manifest: Manifest) -> list[str]:
     return problems
 
 
-def _check_shard(root: Path, manifest: Manifest, split: str, entry: ClassEntry, shard: Shard) -> list[str]:
+def _expected_weights(manifest: Manifest, split: str) -> dict[Label, float]:
+    """The weight of every row of a class; empty where rows have weights of their own."""
+    return {} if manifest.options.get("weight_in") else manifest.stored_factors(split)
+
+
+def _check_shard(root: Path, manifest: Manifest, label: Label, weight: float | None, shard: Shard) -> list[str]:
     content, problems = _check_digest(root, shard.path, shard.bytes, shard.sha256)
     if content is None:
         return problems
     stream = io.BytesIO(content)
     records = cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if manifest.compression == "gzip" else stream
-    factor = manifest.stored_factors(split)[entry.label]
-    weight = factor if not manifest.options.get("weight_in") else None
     rows = 0
     try:
-        for record, problem in _check_records(records, shard.path, manifest, entry.label, weight):
+        for record, problem in _check_records(records, shard.path, manifest, label, weight):
             rows = record + 1
             if problem:
                 problems.append(problem)
@@ -130,25 +134,33 @@ def _check_records(
         except PresampleError as error:
             yield record, f"{where}: {error}."
             continue
-        found = features.get(manifest.label, (None, []))[1]
-        weights = features.get(manifest.weight, (None, []))[1]
-        if len(found) != 1 or _as_label(found[0], label) != label:
-            yield record, f"{where}: its label is {list(found)}, not {labels.to_text(label)}."
-        elif len(weights) != 1 or not _weight_fits(float(weights[0]), weight):
-            yield record, f"{where}: its weight is {list(weights)}, not {weight}."
+        found = features.get(manifest.label, (None, []))
+        weights = features.get(manifest.weight, (None, []))
+        if not _is_label(*found, label):
+            yield record, f"{where}: its label is {_shown(*found)}, not {labels.to_text(label)}."
+        elif not _is_weight(*weights, weight):
+            wanted = "a number of 0 or more" if weight is None else weight
+            yield record, f"{where}: its weight is {_shown(*weights)}, not {wanted}."
         else:
             yield record, None
 
 
-def _as_label(value: bytes | float | int, like: Label) -> Label:
-    if isinstance(value, bytes):
-        return labels.from_bytes(value)
-    if isinstance(like, bool):
-        return bool(value)
-    return labels.from_float(value) if isinstance(value, float) else value
+def _shown(dtype: str | None, values: Values) -> str:
+    return f"{dtype} {values}" if dtype else "missing"
 
 
-def _weight_fits(found: float, expected: float | None) -> bool:
+def _is_label(dtype: str | None, values: Values, label: Label) -> bool:
+    if isinstance(label, int):  # a bool is one, and stored as 0 or 1
+        return dtype == "int64" and values == [label]
+    if isinstance(label, float):
+        return dtype == "float32" and values == [float(np.float32(label))]
+    return dtype == "bytes" and values == [label if isinstance(label, bytes) else label.encode()]
+
+
+def _is_weight(dtype: str | None, values: Values, expected: float | None) -> bool:
+    if dtype != "float32" or len(values) != 1:
+        return False
+    found = float(values[0])
     if expected is None:
         return math.isfinite(found) and found >= 0
     return abs(found - float(np.float32(expected))) <= _WEIGHT_TOLERANCE * expected

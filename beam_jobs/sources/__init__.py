@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,15 @@ from beam_jobs.sources.csv_header import column_types, first_header
 from beam_jobs.sources.files import SourceFile, head, is_gzip, match_files, open_content, read_fully
 from beam_jobs.sources.parquet import open_parquet
 from beam_jobs.sources.tfrecord import looks_like_tfrecord, open_tfrecord
-from tfrecord_io.errors import UsageError
+from tfrecord_io.errors import SourceError, UsageError
 
 __all__ = ["Source", "open_source", "read_schema"]
+
+_HEAD_BYTES = 12
+_LARGE_GZIP = 10**9
+_LOG = logging.getLogger("presample")
+_TINY_GZIP = 1_000
+"""Bytes below which a gzip file may have nothing in it; its header can hold a name and a comment."""
 
 
 def open_source(options: PresampleOptions, declared: Sequence[dict[str, Any]]) -> Source:
@@ -27,17 +34,43 @@ def open_source(options: PresampleOptions, declared: Sequence[dict[str, Any]]) -
       SourceError: no file, no such column, or files that do not fit together.
     """
     files = match_files(options.input)
-    heads = [head(file, 2) for file in files]
+    heads = [head(file, _HEAD_BYTES) for file in files]
     files = [replace(file, gzip=is_gzip(start)) for file, start in zip(files, heads, strict=True)]
+    files, heads = _without_empty_gzip(files, heads)
     keys = KeyColumns(options.label, options.weight_in, options.split_by, options.row_id)
-    kind = detect_format(files[0]) if options.format == "auto" else options.format
+    kind = options.format
+    if kind == "auto":
+        kind = detect_format(files[0])
+        _refuse_mixture(files, heads, kind)
     if kind == "parquet":
         return open_parquet(files, keys, options.weight_out, declared)
     if kind == "tfrecord":
         return open_tfrecord(files, keys, options.weight_out, declared, options.block_size)
+    for file in files:
+        if file.gzip and file.bytes > _LARGE_GZIP:
+            _LOG.warning(
+                "%s is gzip of %.1f GB: only one worker can read it, from the start. Several smaller files, "
+                "or Parquet, would be read in parallel.",
+                file.path,
+                file.bytes / 1e9,
+            )
     header = first_header(files[0])
     check_columns(keys, options.weight_out, header, files[0].path)
     return CsvSource(files, header, column_types(files, header, declared), keys, options.weight_out, options.block_size)
+
+
+def _without_empty_gzip(files: list[SourceFile], heads: list[bytes]) -> tuple[list[SourceFile], list[bytes]]:
+    """Leaves out gzip files with nothing in them, as empty plain files are."""
+    filled = []
+    for file, start in zip(files, heads, strict=True):
+        if file.gzip and file.bytes < _TINY_GZIP:
+            with open_content(file) as stream:
+                if not stream.read(1):
+                    continue
+        filled.append((file, start))
+    if not filled:
+        raise SourceError(f"{files[0].path}: all {len(files)} matching files are empty (gzip of 0 bytes).")
+    return [file for file, _ in filled], [start for _, start in filled]
 
 
 def read_schema(schema: str | None) -> Sequence[dict[str, Any]]:
@@ -62,10 +95,26 @@ def read_schema(schema: str | None) -> Sequence[dict[str, Any]]:
 def detect_format(file: SourceFile) -> str:
     """csv, parquet or tfrecord, by what the file starts with."""
     with open_content(file) as stream:
-        start = read_fully(stream, 12)
+        return _format_of(read_fully(stream, _HEAD_BYTES), file.path)
+
+
+def _format_of(start: bytes, path: str) -> str:
+    """By the first bytes; by the name where they are of no format that has any, so that a damaged file is named so."""
     if start[:4] == b"PAR1":
         return "parquet"
-    return "tfrecord" if looks_like_tfrecord(start) else "csv"
+    if looks_like_tfrecord(start) or path.removesuffix(".gz").endswith((".tfrecord", ".tfrecords")):
+        return "tfrecord"
+    return "parquet" if path.endswith(".parquet") else "csv"
+
+
+def _refuse_mixture(files: Sequence[SourceFile], heads: Sequence[bytes], kind: str) -> None:
+    for file, start in zip(files, heads, strict=True):
+        found = kind if file.gzip else _format_of(start, file.path)
+        if found != kind:
+            raise SourceError(
+                f"{file.path} looks like {found}, {files[0].path} like {kind}. Run each format by itself, or say what "
+                "they all are with --format."
+            )
 
 
 def content_of(declared: Sequence[dict[str, Any]]) -> str | None:

@@ -65,9 +65,11 @@ class ArrowColumn:
 
     def labels(self, column: pa.Array) -> tuple[IntArray, list[Label], npt.NDArray[np.bool_]]:
         """Codes [n] (-1: none), the labels they index, and which rows hold a value that is no label."""
-        if _is_list(self.type):
-            raise SourceError(f"the label column holds lists ({self.type}); a label is one value a row.")
+        if pa.types.is_null(column.type):
+            return np.full(len(column), -1, np.int64), [], np.zeros(len(column), bool)
         decoded = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        if pa.types.is_float16(decoded.type):  # dictionary_encode has no kernel for them
+            decoded = decoded.cast(pa.float32())
         encoded = decoded.dictionary_encode()
         found: dict[Label, int] = {}
         mapping = [self._code(value, found) for value in encoded.dictionary] + [-1]
@@ -100,6 +102,8 @@ def map_columns(schema: pa.Schema, declared: Sequence[Mapping[str, Any]], path: 
       SourceError: a column has a type without a mapping.
     """
     fields = {str(field["name"]): field for field in declared}
+    if len(fields) < len(declared):
+        raise UsageError("--schema names a column twice. Give each one type.")
     for name in fields:
         if name not in schema.names:
             raise UsageError(
@@ -110,9 +114,24 @@ def map_columns(schema: pa.Schema, declared: Sequence[Mapping[str, Any]], path: 
     unknown = [f"{n} ({schema.field(n).type})" for n, column in columns.items() if column is None]
     if unknown:
         raise SourceError(
-            f"{path}: no mapping for {', '.join(unknown)}. Declare what to store in --schema: INTEGER, FLOAT or STRING."
+            f"{path}: no mapping for {', '.join(unknown)}. Declare what to store of dates, times and decimals in "
+            "--schema: INTEGER, FLOAT or STRING. Take nested columns apart, or out of the files."
         )
     return {name: column for name, column in columns.items() if column is not None}
+
+
+def refuse_lists(columns: Mapping[str, ArrowColumn], path: str) -> None:
+    """Refuses key columns that hold more than one value a row.
+
+    Raises:
+      SourceError: names the first.
+    """
+    for name, column in columns.items():
+        if _is_list(column.type):
+            raise SourceError(
+                f"{path}: column {name!r} holds lists ({column.type}). A label, weight, split or id column holds one "
+                "value a row. Name another column."
+            )
 
 
 def as_text(column: pa.Array) -> pa.Array:
@@ -130,6 +149,8 @@ def _map_column(field: pa.Field, declared: Mapping[str, Any] | None) -> ArrowCol
     shape: list[int] | None = [] if not _is_list(field.type) else None
     if pa.types.is_fixed_size_list(field.type):
         shape = [field.type.list_size]
+    if pa.types.is_nested(kind):
+        return None
     if declared is None:
         dtype = _natural_dtype(kind)
         return ArrowColumn(field.type, dtype, shape) if dtype else None
@@ -137,6 +158,8 @@ def _map_column(field: pa.Field, declared: Mapping[str, Any] | None) -> ArrowCol
     if name not in BIGQUERY_TYPES:
         raise UsageError(f"--schema: column {field.name!r} has type {name}; the types are {', '.join(BIGQUERY_TYPES)}.")
     mode = str(declared.get("mode", "NULLABLE")).upper()
+    if mode not in ("NULLABLE", "REQUIRED", "REPEATED"):
+        raise UsageError(f"--schema: column {field.name!r} has mode {mode}; it must be NULLABLE, REQUIRED or REPEATED.")
     if (mode == "REPEATED") != _is_list(field.type):
         raise UsageError(f"--schema: column {field.name!r} has mode {mode}, but is {field.type} in the file.")
     dtype = {"bool": "int64"}.get(BIGQUERY_TYPES[name], BIGQUERY_TYPES[name])
@@ -162,7 +185,9 @@ def _convert_values(values: pa.Array, dtype: str) -> tuple[pa.Array, npt.NDArray
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if dtype == "float32":
-        return to_float32(_cast(values, pa.float64())[0])
+        numbers, bad = _cast(values, pa.float64())
+        single, too_large = to_float32(numbers)
+        return single, bad | too_large
     return _cast(values, pa.int64())
 
 
@@ -179,8 +204,8 @@ def _cast(values: pa.Array, kind: pa.DataType) -> tuple[pa.Array, npt.NDArray[np
 
 
 def _cast_exactly(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    if pa.types.is_temporal(values.type) and kind == pa.float64():
-        values = values.cast(pa.int64())
+    if pa.types.is_temporal(values.type):
+        values = values.cast(pa.int32() if values.type.bit_width == 32 else pa.int64())
     return values.cast(kind)
 
 

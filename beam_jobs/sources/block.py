@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from typing_extensions import Self
 
-from beam_jobs.sources.files import SourceFile
+from beam_jobs.sources.files import SourceFile, place
 from tfrecord_io.errors import SourceError
 from tfrecord_io.examples import encode_examples
 from tfrecord_io.hashing import UInt64Array
@@ -197,7 +197,7 @@ def encode_columns(
     return Encoded(encode_examples(batch), good, weights[good], rejects, absent)
 
 
-def check_weights(weights: FloatArray, file: SourceFile, positions: UInt64Array, column: str) -> None:
+def check_weights(weights: FloatArray, file: SourceFile, positions: UInt64Array, column: str, kind: str) -> None:
     """Refuses weights that cannot be counted with.
 
     Raises:
@@ -208,7 +208,7 @@ def check_weights(weights: FloatArray, file: SourceFile, positions: UInt64Array,
         value = weights[wrong[0]]
         what = "missing or NaN" if np.isnan(value) else f"{value:g}"
         raise SourceError(
-            f"{file.path}, row at {int(positions[wrong[0]])}: the weight in column {column!r} is {what}. "
+            f"{file.path}, {place(kind, int(positions[wrong[0]]))}: the weight in column {column!r} is {what}. "
             "A weight must be a finite number, 0 or more. Correct the source, or leave --weight_in out."
         )
 

@@ -197,13 +197,14 @@ class CsvBlock(Block):
         numbers, wrong = csv_types.to_float(text)
         for at in np.flatnonzero(wrong).tolist():
             if not bad[parsed.good[at]]:
-                why = not_of_type(name, text[at].as_py(), ColumnType("float32"))
+                value = text[at].as_py().decode("utf-8", "backslashreplace")
+                why = f"column {name!r} of --weight_in: {value!r} is no number."
                 rejects.append(self._reject(int(parsed.good[at]), "weight", why))
         bad[parsed.good[wrong]] = True
         weights = np.zeros(len(self))
         weights[parsed.good] = numbers.to_numpy(zero_copy_only=False)
         usable = np.flatnonzero(~bad)
-        check_weights(weights[usable], self._file, self.positions[usable], name)
+        check_weights(weights[usable], self._file, self.positions[usable], name, self._source.format)
         return weights
 
     def _refuse_missing(self, name: str, parsed: Parsed, bad: npt.NDArray[np.bool_], rejects: list[Reject]) -> None:

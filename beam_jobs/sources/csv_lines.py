@@ -58,8 +58,7 @@ def parse_lines(
     bad: dict[int, tuple[str, str]] = {}
     _single_out(reader, lines, np.arange(len(lines)), bad)
     good = np.delete(np.arange(len(lines)), sorted(bad))
-    table, _ = reader.read(lines.take(good)) or (reader.empty(), [])
-    return Parsed(table, good, bad)
+    return Parsed(reader.read_good(lines.take(good)), good, bad)
 
 
 def _single_out(reader: _Reader, lines: Lines, rows: IntArray, bad: dict[int, tuple[str, str]]) -> None:
@@ -109,20 +108,26 @@ class _Reader:
         # Swallowed by a quote left open before it.
         self._sentinel = b",".join([b"0"] * len(header)) + b"\n"
 
-    def empty(self) -> pa.Table:
+    def _empty(self) -> pa.Table:
         return self._schema.empty_table()
 
     def read(self, lines: Lines) -> tuple[pa.Table, list[tuple[int, int]]] | None:
         """The table and (line, number of fields) of the lines left out; None if rows are not lines."""
         if not len(lines):
-            return self.empty(), []
-        if b"\r" in lines.data and lines.data.count(b"\r") != lines.data.count(b"\r\n"):
-            return None if len(lines) > 1 or b'"' not in lines.data else self._parse(lines.data, 1)
+            return self._empty(), []
         # At the end of the buffer pyarrow closes an open quote by itself.
         last = lines.line(len(lines) - 1)
         if b'"' in last and self._parse(last + b"\n" + self._sentinel, 2) is None:
             return None
+        # pyarrow ends a row at a carriage return, and might so make up for one that a quote swallowed.
+        if b"\r" in lines.data and lines.data.count(b"\r") != lines.data.count(b"\r\n"):
+            return None if len(lines) > 1 or b'"' not in lines.data else self._parse(lines.data, 1)
         return self._parse(lines.data, len(lines))
+
+    def read_good(self, lines: Lines) -> pa.Table:
+        """The table of lines that are each known to be one row of the right number of fields."""
+        parsed = self._parse(lines.data, len(lines)) if len(lines) else None
+        return parsed[0] if parsed else self._empty()
 
     def _parse(self, data: bytes, lines: int) -> tuple[pa.Table, list[tuple[int, int]]] | None:
         wrong: list[tuple[int, int]] = []

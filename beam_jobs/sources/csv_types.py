@@ -106,7 +106,7 @@ def to_int64(text: pa.Array, declared: bool) -> tuple[pa.Array, BoolArray]:
         pass
     strings = _ascii(_without_nulls(text))
     if declared:
-        strings = pc.replace_substring_regex(pc.ascii_trim_whitespace(strings), r"^\+?(-?)0*([0-9])", r"\1\2")
+        strings = pc.replace_substring_regex(pc.ascii_trim_whitespace(strings), r"^(?:\+|(-))?0*([0-9])", r"\1\2")
     well_formed = pc.match_substring_regex(strings, r"^-?[0-9]+$" if declared else _CANONICAL_INT)
     fits = pc.less_equal(pc.binary_length(strings), 18)
     if not pc.all(pc.or_(fits, pc.invert(well_formed))).as_py():

@@ -49,8 +49,16 @@ def match_files(patterns: tuple[str, ...]) -> list[SourceFile]:
     names = _names(list(sizes))
     files = [SourceFile(path, names[path], size) for path, size in sizes.items() if size]
     if not files:
-        raise SourceError(f"--input {' '.join(patterns)}: all {len(sizes)} matching files are empty (0 bytes).")
+        raise SourceError(
+            f"--input {' '.join(patterns)}: {'all ' if len(sizes) > 1 else ''}{len(sizes)} matching "
+            f"{'files are' if len(sizes) > 1 else 'file is'} empty (0 bytes). Check what writes them."
+        )
     return sorted(files, key=lambda file: file.name)
+
+
+def place(kind: str, position: int) -> str:
+    """Where a row lies in its file, in words; `kind` is the format."""
+    return {"csv": "line at byte", "tfrecord": "record at byte"}.get(kind, "row") + f" {position}"
 
 
 @contextmanager

@@ -79,6 +79,7 @@ class ParquetSource(Source):
         step = max(1, len(self.files) // _SAMPLE_GROUPS)
         for file in self.files[::step][:_SAMPLE_GROUPS]:
             with open_file(file) as parquet:
+                _check_schema(parquet.schema_arrow, self, file)
                 groups = sorted({i * parquet.num_row_groups // each for i in range(each)} - {parquet.num_row_groups})
                 for group in groups:
                     yield from list(_blocks(self, file, parquet, group, 0, _SAMPLE_ROWS))[:1]
@@ -120,7 +121,8 @@ class ParquetBlock(Block):
         if columns.weight:
             keys.weights = _weights(batch.column(columns.weight), columns.weight, self._file)
             usable = np.flatnonzero(~bad)
-            check_weights(keys.weights[usable], self._file, self.positions[usable], columns.weight)
+            weights = keys.weights[usable]
+            check_weights(weights, self._file, self.positions[usable], columns.weight, self._source.format)
         if columns.split:
             keys.split_values = arrow_types.as_text(batch.column(columns.split))
         return keys
@@ -185,7 +187,9 @@ def open_parquet(
     with open_file(files[0]) as parquet:
         schema = parquet.schema_arrow
     check_columns(keys, weight_out, schema.names, files[0].path)
-    return ParquetSource(files, arrow_types.map_columns(schema, declared, files[0].path), keys, weight_out)
+    columns = arrow_types.map_columns(schema, declared, files[0].path)
+    arrow_types.refuse_lists({name: columns[name] for name in keys.names}, files[0].path)
+    return ParquetSource(files, columns, keys, weight_out)
 
 
 def _blocks(

@@ -56,4 +56,5 @@ class RowGroup:
 
 
 def _damaged(file: SourceFile, error: Exception) -> SourceError:
-    return SourceError(f"{file.path} is no whole Parquet file ({error}). It may have been cut short; copy it anew.")
+    why = " ".join(str(error).split()).rstrip(".")
+    return SourceError(f"{file.path} is no whole Parquet file ({why}). It may have been cut short; copy it anew.")

@@ -130,7 +130,7 @@ class TFRecordBlock(Block):
         keys = Keys(codes, list(found), rejects=rejects)
         if columns.weight:
             usable = np.flatnonzero(codes >= 0)
-            check_weights(weights[usable], self._file, self.positions[usable], columns.weight)
+            check_weights(weights[usable], self._file, self.positions[usable], columns.weight, self._source.format)
             keys.weights = weights
         if columns.split:
             keys.split_values = pa.array(splits, pa.large_binary())

@@ -127,11 +127,10 @@ def dataset(tmp_path: Path) -> Callable[..., str]:
     return lambda data: write(tmp_path / f"dataset{next(numbers)}", data)
 
 
-@pytest.fixture(scope="session")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> str:
+def write_toy(folder: Path) -> str:
     """6 of 60 rows of class 0 (ids 0 to 5), both of class 1 (ids 100, 101)."""
     classes = [
         ClassData(label=0, rows=6, source_rows=60, shards=2),
         ClassData(label=1, rows=2, first_id=100),
     ]
-    return write(tmp_path_factory.mktemp("toy"), Data(classes=classes))
+    return write(folder, Data(classes=classes))

@@ -22,7 +22,26 @@ ONE_DTYPE = st.one_of(
     st.lists(kind, max_size=12, unique=True)
     for kind in (INTS, FLOATS, BYTES, st.booleans(), st.sampled_from("aAbBäÄ~%.").map(lambda c: c * 2))
 )
-AWKWARD = ["", ".", "..", "a", "A", "a/b", "a%2Fb", "%", "~", "~bool-true", "=", "x=1", " ", "\n", "\0", "é", "É", "e\u0301"]
+AWKWARD = [
+    "",
+    ".",
+    "..",
+    "a",
+    "A",
+    "a/b",
+    "a%2Fb",
+    "%",
+    "~",
+    "~bool-true",
+    "=",
+    "x=1",
+    " ",
+    "\n",
+    "\0",
+    "é",
+    "É",
+    "e\u0301",
+]
 
 
 def _safe(component):
@@ -85,11 +104,13 @@ def test_json_round_trip(label):
 
 @pytest.mark.parametrize("value", [None, [], {}, [1], {"bool": 1}, {"bytes": 1}, {"bytes": "not base64!"}, {"x": "y"}])
 def test_json_that_is_no_label(value):
-    with pytest.raises(ValueError, match="not a label|base64"):
+    with pytest.raises(ValueError, match=r"not a label|base64"):
         labels.from_json(value)
 
 
-@given(INTS.map(lambda v: (v, "int64")) | FLOATS.map(lambda v: (v, "float32")) | st.booleans().map(lambda v: (v, "bool")))
+@given(
+    INTS.map(lambda v: (v, "int64")) | FLOATS.map(lambda v: (v, "float32")) | st.booleans().map(lambda v: (v, "bool"))
+)
 def test_text_round_trip(case):
     label, dtype = case
     back = labels.from_text(labels.to_text(label), dtype)
@@ -107,13 +128,23 @@ def test_bytes_are_shown_as_python_writes_them():
 
 @pytest.mark.parametrize(
     ("text", "dtype"),
-    [("", "int64"), ("1.0", "int64"), ("x", "int64"), ("nan", "float32"), ("inf", "float32"), ("1e39", "float32"),
-     ("", "float32"), ("1", "bool"), ("yes", "bool"), ("", "bool")],
+    [
+        ("", "int64"),
+        ("1.0", "int64"),
+        ("x", "int64"),
+        ("nan", "float32"),
+        ("inf", "float32"),
+        ("1e39", "float32"),
+        ("", "float32"),
+        ("1", "bool"),
+        ("yes", "bool"),
+        ("", "bool"),
+    ],
 )
 def test_text_that_is_no_label(text, dtype):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=re.escape(repr(text)) + "|could not convert|finite"):
             labels.from_text(text, dtype)
 
 
@@ -125,7 +156,9 @@ def test_floats_are_the_shortest_decimals_of_their_float32(value):
     assert str(label)[0] != "-" or label < 0
 
 
-@pytest.mark.parametrize(("value", "label"), [(0.1, 0.1), (np.float32(0.1), 0.1), (-0.0, 0.0), (16777217.0, 16777216.0)])
+@pytest.mark.parametrize(
+    ("value", "label"), [(0.1, 0.1), (np.float32(0.1), 0.1), (-0.0, 0.0), (16777217.0, 16777216.0)]
+)
 def test_float_labels(value, label):
     assert repr(labels.from_float(value)) == repr(label)
 
@@ -139,7 +172,8 @@ def test_floats_that_name_no_class(value):
 
 
 @pytest.mark.parametrize(
-    ("value", "label"), [(b"", ""), (b"a", "a"), ("ü".encode(), "ü"), (b"\xff", b"\xff"), (b"\xed\xa0\x80", b"\xed\xa0\x80")]
+    ("value", "label"),
+    [(b"", ""), (b"a", "a"), ("ü".encode(), "ü"), (b"\xff", b"\xff"), (b"\xed\xa0\x80", b"\xed\xa0\x80")],
 )
 def test_bytes_are_text_where_they_can_be(value, label):
     assert labels.from_bytes(value) == label

@@ -82,7 +82,9 @@ def test_the_band_holds_the_cut_in_simulation(rows, drawn):
 
 
 @pytest.mark.parametrize("nats", [5.0, 20.0, BAND_NATS])
-@pytest.mark.parametrize(("rows", "drawn"), [*SIZES, (10**9, 10**6), (10**10, 3), (10**10, 10**10 - 3), (10**12, 10**11)])
+@pytest.mark.parametrize(
+    ("rows", "drawn"), [*SIZES, (10**9, 10**6), (10**10, 3), (10**10, 10**10 - 3), (10**12, 10**11)]
+)
 def test_the_band_misses_as_seldom_as_it_says(rows, drawn, nats):
     """By the binomial distribution of the rows below each edge, not by trying."""
     sure, never = (edge / 2**64 for edge in band(rows, drawn, nats))
@@ -186,9 +188,7 @@ def test_shards_are_half_to_one_and_a_half_of_their_size(rows, row_bytes, shard_
     assert each >= 0.5 * shard_size or stratum.shards == 1
 
 
-@pytest.mark.parametrize(
-    ("rows", "shards"), [(1, 1), (10, 1), (14, 1), (15, 2), (24, 2), (25, 3), (100, 10)]
-)
+@pytest.mark.parametrize(("rows", "shards"), [(1, 1), (10, 1), (14, 1), (15, 2), (24, 2), (25, 3), (100, 10)])
 def test_shard_counts(rows, shards):
     assert plan(tallies({0: rows})).strata[0].shards == shards
 
@@ -211,7 +211,12 @@ def test_tallies_add_up_exactly():
     ("strategy", "source", "kept", "messages"),
     [
         ("balance", {0: 990, 1: 10}, {0: 10, 1: 10}, []),
-        ("balance", {0: 999, 1: 1}, {0: 1, 1: 1}, [r"balance keeps 2 of 1000 rows \(0\.2 %\), because class 1 has only 1"]),
+        (
+            "balance",
+            {0: 999, 1: 1},
+            {0: 1, 1: 1},
+            [r"balance keeps 2 of 1000 rows \(0\.2 %\), because class 1 has only 1"],
+        ),
         ("ratio=1", {0: 999, 1: 1}, {0: 1, 1: 1}, []),
         ("none", {0: 5, 1: 0}, {0: 5, 1: 0}, [r"Class 1 has no row in the training split and stays out"]),
         ("balance", {0: 0, 1: 0, 2: 5}, {0: 0, 1: 0, 2: 5}, [r"Class 0, 1 has no row"]),

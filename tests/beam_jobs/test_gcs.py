@@ -1,0 +1,99 @@
+"""Input and output on `gs://`, against a storage server on loopback."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from apache_beam.io.filesystems import FileSystems
+from gcp_storage_emulator.server import create_server
+
+from beam_jobs import PresampleOptions, run
+from tfrecord_io.errors import OutputError, SourceError
+
+_CSV = b"".join([b"id,label,text\n", *(f"{i},{int(i % 20 == 0)},row {i}\n".encode() for i in range(2_000))])
+
+
+class _Tokens(BaseHTTPRequestHandler):
+    """Gives anybody an access token, as a token service would."""
+
+    def do_POST(self) -> None:  # noqa: N802 - the name that http.server looks for
+        token = {"access_token": "t", "token_type": "Bearer", "expires_in": 3600}
+        token["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token"
+        body = json.dumps(token).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Says nothing."""
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An empty bucket, and credentials for it."""
+    folder = tmp_path_factory.mktemp("gcs")
+    tokens = ThreadingHTTPServer(("127.0.0.1", 0), _Tokens)
+    threading.Thread(target=tokens.serve_forever, daemon=True).start()
+    storage = create_server("127.0.0.1", 0, in_memory=True, default_bucket="bucket")
+    storage.start()
+    (folder / "subject").write_text("anybody")
+    account = {
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/provider",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": f"http://127.0.0.1:{tokens.server_port}/token",
+        "credential_source": {"file": str(folder / "subject")},
+    }
+    (folder / "account.json").write_text(json.dumps(account))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{storage._api._httpd.server_port}")
+        environment.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(folder / "account.json"))
+        environment.setenv("GOOGLE_CLOUD_PROJECT", "project")
+        yield "gs://bucket"
+    storage.stop()
+    tokens.shutdown()
+
+
+def _put(path: str, content: bytes) -> None:
+    with FileSystems.create(path) as file:
+        file.write(content)
+
+
+def _names(folder: str) -> list[str]:
+    return sorted(found.path for found in FileSystems.match([folder + "/**"])[0].metadata_list)
+
+
+def test_a_bucket_gives_the_same_dataset_as_a_folder(bucket: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(_CSV)
+    _put(f"{bucket}/same/a.csv", _CSV)
+    local = run(PresampleOptions(input=(f"{tmp_path}/*.csv",), output=f"{tmp_path}/out", label="label"))
+    remote = run(PresampleOptions(input=(f"{bucket}/same/*.csv",), output=f"{bucket}/same_out", label="label"))
+    assert remote.dataset_id == local.dataset_id
+    named = [f"{bucket}/same_out/{shard.path}" for shard in remote.shards()]
+    assert _names(f"{bucket}/same_out") == sorted([f"{bucket}/same_out/manifest.json", *named])
+    for shard in local.shards():
+        with FileSystems.open(f"{bucket}/same_out/{shard.path}") as file:
+            assert file.read() == (tmp_path / "out" / shard.path).read_bytes()
+
+
+def test_a_dataset_in_a_bucket_is_replaced_only_on_request(bucket: str) -> None:
+    _put(f"{bucket}/twice/a.csv", _CSV)
+    options = {"input": (f"{bucket}/twice/a.csv",), "output": f"{bucket}/twice_out", "label": "label"}
+    first = run(PresampleOptions(**options))
+    with pytest.raises(OutputError, match="already holds a dataset"):
+        run(PresampleOptions(**options, seed=1))
+    second = run(PresampleOptions(**options, seed=1, overwrite="purge"))
+    assert second.dataset_id != first.dataset_id
+    named = [f"{bucket}/twice_out/{shard.path}" for shard in second.shards()]
+    assert _names(f"{bucket}/twice_out") == sorted([f"{bucket}/twice_out/manifest.json", *named])
+
+
+def test_a_pattern_without_objects_is_an_error(bucket: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"nothing/\*\.csv: no file matches"):
+        run(PresampleOptions(input=(f"{bucket}/nothing/*.csv",), output=str(tmp_path / "out"), label="label"))
