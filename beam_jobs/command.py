@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from beam_jobs.options import RUN_PREFIX, PresampleOptions, add_arguments, from_namespace
-from beam_jobs.supervise import INTERRUPTED, supervise
+from beam_jobs.supervise import ASKED_TO_END, INTERRUPTED, supervise
 from tfrecord_io.errors import PresampleError, UsageError
 
 DATA_FAILED = 1
@@ -147,6 +147,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _fail(error: PresampleError, code: int, verbose: bool = False) -> int:
+    if ASKED_TO_END.is_set():  # Beam turns a KeyboardInterrupt inside a step into an error of that step
+        return INTERRUPTED
     print(f"presample: {error}", file=sys.stderr)
     if verbose:
         import traceback

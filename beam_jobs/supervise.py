@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -19,6 +20,9 @@ from types import FrameType
 from beam_jobs.folders import missing_folders, remove_empty
 
 INTERRUPTED = 130
+ASKED_TO_END = threading.Event()
+"""Set in a supervised process by the signal: whatever fails afterwards fails because of it."""
+
 _GRACE_SECONDS = 5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -64,8 +68,12 @@ def supervise(work: Callable[[], int], unfinished: Path | None) -> int:
 
 
 def _exit_after(work: Callable[[], int]) -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        ASKED_TO_END.set()
+        signal.default_int_handler(number, frame)
+
     for number in _SIGNALS:
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, interrupt)
     code = 1
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

@@ -110,7 +110,7 @@ class CsvBlock(Block):
 
     def keys(self) -> Keys:
         columns = self._source.key_columns
-        quick = self._quick_keys() if columns.names == [columns.label] else None
+        quick = self._quick_keys() if columns.names == [columns.label] and not columns.split else None
         if quick:
             return quick
         types: dict[str, pa.DataType] = dict.fromkeys(columns.names, pa.binary())

@@ -186,6 +186,9 @@ def open_parquet(
     """
     with open_file(files[0]) as parquet:
         schema = parquet.schema_arrow
+    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if twice:
+        raise SourceError(f"{files[0].path} names {', '.join(twice)} twice. Give each column a name of its own.")
     check_columns(keys, weight_out, schema.names, files[0].path)
     columns = arrow_types.map_columns(schema, declared, files[0].path)
     arrow_types.refuse_lists({name: columns[name] for name in keys.names}, files[0].path)

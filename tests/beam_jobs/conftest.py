@@ -75,7 +75,9 @@ def decode(record: bytes) -> Row:
     return {name: list(getattr(f, f.WhichOneof("kind")).value) for name, f in features.items() if f.WhichOneof("kind")}
 
 
-def run_job(output: Path, inputs: Path | str | Sequence[Path | str], beam_args: Sequence[str], **options: Any) -> Dataset:
+def run_job(
+    output: Path, inputs: Path | str | Sequence[Path | str], beam_args: Sequence[str], **options: Any
+) -> Dataset:
     """Runs the job on one or several inputs, label `y` unless said otherwise."""
     patterns = (inputs,) if isinstance(inputs, (Path, str)) else inputs
     chosen = PresampleOptions(input=tuple(map(str, patterns)), output=str(output), **{"label": "y", **options})

@@ -75,15 +75,17 @@ PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 IN_MEMORY = ("--direct_running_mode=in_memory",)
 
 
-@pytest.mark.parametrize("beam_args", [IN_MEMORY, THREADS, PROCESSES], ids=["memory", "threads", "processes"])
-@pytest.mark.parametrize("block_size", [2_000, 8 << 20])
+@pytest.mark.parametrize(
+    ("beam_args", "block_size"),
+    [(IN_MEMORY, 8 << 20), (THREADS, 2_000), (THREADS, 8 << 20), (PROCESSES, 2_000)],
+)
 def test_running_modes(
     presample: Presample, source: Path, reference: Dataset, beam_args: tuple[str, ...], block_size: int
 ) -> None:
     _same(presample(source / "*/*.csv", beam_args, **OPTIONS, block_size=block_size), reference)
 
 
-@pytest.mark.parametrize("block_size", [37, 1_000, 64_000])
+@pytest.mark.parametrize("block_size", [190, 1_000, 64_000])
 def test_block_sizes(presample: Presample, source: Path, reference: Dataset, block_size: int) -> None:
     _same(presample(source / "*/*.csv", **OPTIONS, block_size=block_size), reference)
 
@@ -155,7 +157,8 @@ def test_other_formats(
     made = presample(path, **OPTIONS)
     assert sum(made.sizes().values()) == 150 + 700 + 333
     _same(presample(path, THREADS, **OPTIONS, block_size=900), made)
-    _same(presample(path, PROCESSES, **OPTIONS, block_size=5_000), made)
+    if convert is _as_parquet:
+        _same(presample(path, PROCESSES, **OPTIONS), made)
 
 
 def test_a_missed_band_is_redone(source: Path, reference: Dataset, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -82,9 +83,7 @@ def source_weights(three_classes: Path) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("strategy", ["balance", "counts:A=7,B=301,C=250"])
-def test_calibrated_weights_add_up_to_the_source_rows(
-    presample: Presample, three_classes: Path, strategy: str
-) -> None:
+def test_calibrated_weights_add_up_to_the_source_rows(presample: Presample, three_classes: Path, strategy: str) -> None:
     made = presample(three_classes, strategy=strategy)
     spec = {
         "y": tf.io.FixedLenFeature([], tf.string),
@@ -147,9 +146,7 @@ def test_weights_of_zero_and_very_unlike_ones_are_summed_exactly(presample: Pres
         assert sum(row["out"][0] == 0 for row in made.rows(label)) == sum(row["w"][0] == 0 for row in made.rows(label))
 
 
-def test_splits_are_near_their_fractions_and_only_train_is_resampled(
-    presample: Presample, three_classes: Path
-) -> None:
+def test_splits_are_near_their_fractions_and_only_train_is_resampled(presample: Presample, three_classes: Path) -> None:
     made = presample(three_classes, splits="train=0.6,eval=0.3,test=0.1", weight_in="w", strategy="balance")
     counts = {split: made.manifest.split(split).source_rows for split in ("train", "eval", "test")}
     assert sum(counts.values()) == 1000
@@ -180,6 +177,13 @@ def test_split_by_keeps_equal_values_together(presample: Presample, three_classe
     assert groups[0] | groups[1] == set(range(50))
     assert not groups[0] & groups[1]
     assert 10 < len(groups[0]) < 40
+
+
+def test_split_by_the_label_itself(presample: Presample, write: ...) -> None:
+    path = write("labels.csv", csv_text("y,id", [(f"k{i % 50}", i) for i in range(500)]))
+    made = presample(path, splits="train=0.5,test=0.5", split_by="y", strategy="none", max_classes=50)
+    assert {row["y"][0] for row in made.rows()}.isdisjoint(row["y"][0] for row in made.rows(split="test"))
+    assert sum(made.sizes().values()) + sum(made.sizes("test").values()) == 500
 
 
 def test_a_class_absent_from_train_is_in_eval_alone(presample: Presample, write: ...) -> None:
@@ -261,7 +265,8 @@ def test_two_thousand_classes(presample: Presample, write: ...) -> None:
 
 def _long_and_short(write: ...) -> Path:
     rng = np.random.default_rng(1)
-    rows = [("long" if i % 5 == 0 else "short", i, "x" * (rng.integers(900, 1100) if i % 5 == 0 else 3)) for i in range(6000)]
+    length = [rng.integers(900, 1100) if i % 5 == 0 else 3 for i in range(6000)]
+    rows = [("long" if i % 5 == 0 else "short", i, "x" * length[i]) for i in range(6000)]
     return write("long.csv", csv_text("y,id,text", rows))
 
 
@@ -299,6 +304,6 @@ def test_copies_of_a_row_lie_apart(presample: Presample, write: ...) -> None:
     made = presample(path, strategy="counts:a=2000", shard_size=5_000)
     ids = [row["id"][0] for rows in made.shard_rows("a") for row in rows]
     assert Counter(ids) == dict.fromkeys(range(200), 10)
-    neighbours = sum(a == b for a, b in zip(ids, ids[1:], strict=False))
+    neighbours = sum(a == b for a, b in itertools.pairwise(ids))
     assert neighbours < 35  # 10 expected of a random order, 1800 if copies stood together
     assert len(made.classes()["a"].shards) > 5

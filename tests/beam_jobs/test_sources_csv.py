@@ -25,7 +25,7 @@ from tests.beam_jobs.conftest import Presample, csv_text
 from tfrecord_io.errors import SourceError
 
 PLAIN = csv_text("y,id,text", [(i % 2, i, f"row {i}") for i in range(100)]).encode()
-QUOTED = b'y,id,text\n' + b''.join(b'"%d",%d,"a ""%d"", b"\n' % (i % 2, i, i) for i in range(20))
+QUOTED = b"y,id,text\n" + b"".join(b'"%d",%d,"a ""%d"", b"\n' % (i % 2, i, i) for i in range(20))
 
 
 def _all_rows(presample: Presample, inputs: Path | list[Path], **options: object) -> dict[int, dict[str, object]]:
@@ -192,8 +192,18 @@ def test_declared_types(presample: Presample, tmp_path: Path, write: ...) -> Non
 
 @pytest.mark.parametrize(
     ("kind", "value"),
-    [("INTEGER", "1.5"), ("INTEGER", "+-5"), ("INTEGER", "9223372036854775808"), ("INTEGER", "x"), ("FLOAT", "x")]
-    + [("FLOAT", "4e+38"), ("BOOLEAN", "2"), ("BOOLEAN", "yes"), ("INTEGER", ""), ("STRING", "")],
+    [
+        ("INTEGER", "1.5"),
+        ("INTEGER", "+-5"),
+        ("INTEGER", "9223372036854775808"),
+        ("INTEGER", "x"),
+        ("FLOAT", "x"),
+        ("FLOAT", "4e+38"),
+        ("BOOLEAN", "2"),
+        ("BOOLEAN", "yes"),
+        ("INTEGER", ""),
+        ("STRING", ""),
+    ],
 )
 def test_a_value_that_is_not_of_its_declared_type_is_a_bad_row(
     presample: Presample, write: ..., kind: str, value: str
@@ -213,7 +223,9 @@ def test_values_that_are_not_utf8(presample: Presample, write: ...) -> None:
     found = _all_rows(presample, write("latin.csv", content))
     assert found[3] == {"y": 1, "id": 3, "b": b"\xff\xfe3"}
     content = content.replace(b"\xff\xfe9\n", b"\x80\n").replace(b"b\n", b"n\n").replace(b"\xff\xfe", b"1")
-    made = presample(write("number.csv", content), schema='[{"name":"n","type":"INTEGER"}]', strategy="none", max_bad_fraction=0.2)
+    made = presample(
+        write("number.csv", content), schema='[{"name":"n","type":"INTEGER"}]', strategy="none", max_bad_fraction=0.2
+    )
     assert len(made.rows()) == 9
     assert made.rejected()[0]["raw"] == "1,9,\\x80"
 
@@ -227,7 +239,9 @@ def test_a_byte_order_mark_inside_a_file_is_part_of_its_value(
     assert made.sizes() == {"\ufeffa": 30}
 
 
-def test_a_file_counts_once_however_it_is_named(presample: Presample, write: ..., monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_counts_once_however_it_is_named(
+    presample: Presample, write: ..., monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write("folder/rows.csv", PLAIN)
     other = write("folder/more.csv", PLAIN)
     monkeypatch.chdir(path.parent)
@@ -289,6 +303,34 @@ def test_a_line_is_good_or_bad_by_itself(lines: list[str]) -> None:
         alone, alone_bad, _ = outcome([line])
         assert (alone[0] if alone else None) == by_line.get(index)
         assert alone_bad.get(0) == bad.get(index)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.text(st.sampled_from('ab0,,"\r \ufeff'), max_size=8), min_size=1, max_size=12),
+    st.integers(2, 60),
+    st.sampled_from(["STRING", "INTEGER"]),
+)
+def test_what_pass_1_learns_of_a_line_does_not_depend_on_its_block(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], block_size: int, kind: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "keys.csv"
+    path.write_bytes(("y,b,c\n" + "".join(line + "\n" for line in lines)).encode())
+
+    def learnt(size: int, **keys: object) -> dict[int, object]:
+        options = PresampleOptions(input=(str(path),), output="none", label="y", block_size=size, **keys)
+        source = open_source(options, [{"name": name, "type": kind} for name in "ybc"])
+        found: dict[int, object] = {}
+        for block in (block for part in source.ranges(0) for block in source.blocks(part)):
+            keys_of_block = block.keys()
+            why = {reject.row: (reject.position, reject.reason, reject.message) for reject in keys_of_block.rejects}
+            for row, code in enumerate(keys_of_block.codes.tolist()):
+                found[int(block.positions[row])] = why[row] if code < 0 else keys_of_block.labels[code]
+        return found
+
+    assert learnt(1) == learnt(block_size) == learnt(8 << 20)
+    by_another_way = learnt(8 << 20, split_by="y", splits="train=0.5,test=0.5")
+    assert by_another_way == learnt(1)
 
 
 def test_ranges_cover_every_line_once(write: ...) -> None:

@@ -83,7 +83,7 @@ DAYS = [datetime.date(1970, 1, 1 + i) for i in range(4)]
 UNMAPPED = {
     "decimal": pa.array([decimal.Decimal(i) for i in range(4)]),
     "day": pa.array(DAYS),
-    "moment": pa.array([datetime.datetime(1970, 1, 1, 0, 0, i) for i in range(4)], pa.timestamp("s")),
+    "moment": pa.array(range(4)).cast(pa.timestamp("s")),
     "span": pa.array([datetime.timedelta(seconds=i) for i in range(4)], pa.duration("s")),
     "clock": pa.array([datetime.time(0, 0, 0, 1000 * i) for i in range(4)], pa.time32("ms")),
 }
@@ -225,6 +225,13 @@ def test_files_that_differ_are_refused(presample: Presample, tmp_path: Path) -> 
     _write(tmp_path / "b.parquet", {"v": pa.array([1.5, 2.5])})
     with pytest.raises(SourceError, match=r"b\.parquet.*differs.* in v"):
         presample(tmp_path / "*.parquet", strategy="none")
+
+
+def test_a_column_that_is_there_twice_is_refused(presample: Presample, tmp_path: Path) -> None:
+    column = pa.array([1, 2])
+    pq.write_table(pa.Table.from_arrays([column] * 3, names=["y", "a", "a"]), tmp_path / "twice.parquet")
+    with pytest.raises(SourceError, match="names a twice"):
+        presample(tmp_path / "twice.parquet")
 
 
 def test_a_csv_and_a_parquet_of_the_same_ids_keep_the_same_rows(presample: Presample, tmp_path: Path) -> None:

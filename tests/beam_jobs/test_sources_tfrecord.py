@@ -62,7 +62,9 @@ def test_payloads_stay_as_they_were_with_the_weight_appended(
 
 
 def test_the_schema_is_what_the_kept_records_hold(presample: Presample, tmp_path: Path) -> None:
-    records = [example(y=0, always=1, pair=[1.0, 2.0], bag=_bag(i % 3), **({"some": b"s"} if i % 2 else {})) for i in range(9)]
+    records = [
+        example(y=0, always=1, pair=[1.0, 2.0], bag=_bag(i % 3), **({"some": b"s"} if i % 2 else {})) for i in range(9)
+    ]
     made = presample(_write(tmp_path / "rows.tfrecord", records), strategy="none")
     assert made.manifest.schema == {
         "always": {"dtype": "int64", "shape": [], "optional": False},
@@ -148,7 +150,7 @@ def test_damage_ends_the_job(presample: Presample, tmp_path: Path) -> None:
 
 def test_a_feature_of_two_types_ends_the_job(presample: Presample, tmp_path: Path) -> None:
     records = [example(y=0, v=1) for _ in range(5000)] + [example(y=0, v=1.5)]
-    with pytest.raises(SourceError, match="'v'.*float32"):
+    with pytest.raises(SourceError, match=r"'v'.*float32"):
         presample(_write(tmp_path / "rows.tfrecord", records), strategy="none")
 
 

@@ -155,7 +155,7 @@ def test_a_base_install_says_what_demo_needs() -> None:
     process = python(BASE_INSTALL + "from presample.cli import main\nsys.exit(main(['demo']))")
     assert process.stderr.count("\n") == 1
     assert "pip install 'presample[demo]'" in process.stderr
-    assert process.returncode == 2
+    assert process.returncode != 0
 
 
 def test_inspect_reads_no_shard(dataset: Path, presample: Command) -> None:

@@ -96,6 +96,12 @@ def test_json_keeps_value_and_type(label):
     assert (back, type(back)) == (label, type(label))
 
 
+def test_json_forms():
+    """What other readers of a manifest see."""
+    shown = [labels.to_json(label) for label in (True, b"\xff\x00", 1, 1.5, "true")]
+    assert shown == [{"bool": True}, {"bytes": "/wA="}, 1, 1.5, "true"]
+
+
 @given(INTS | FLOATS | BYTES | st.booleans())
 def test_json_round_trip(label):
     back = labels.from_json(json.loads(json.dumps(labels.to_json(label))))
