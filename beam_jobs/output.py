@@ -61,6 +61,15 @@ class Output:
             raise FileNotFoundError(errno.ENOENT, "there is no such file", path)
         return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
 
+    def holds(self, name: str, text: str) -> bool:
+        """Whether a file has exactly that text."""
+        with _explained(self.folder):
+            try:
+                with self.open(self.path(name)) as file:
+                    return file.read() == text.encode()
+            except FileNotFoundError:
+                return False
+
     @contextmanager
     def create(self, name: str) -> Iterator[BinaryIO]:
         """Opens a new file for writing; its folders are made.

@@ -20,7 +20,7 @@ from beam_jobs.rejects import RejectLog, describe
 from beam_jobs.write_shards import WrittenShard
 from tfrecord_io import hashing, labels
 from tfrecord_io.errors import OutputError, SourceError
-from tfrecord_io.manifest import ClassEntry, Manifest, Shard, Split
+from tfrecord_io.manifest import MANIFEST_NAME, ClassEntry, Manifest, Shard, Split
 from tfrecord_io.plan import Stratum
 
 _WEIGHT_TOLERANCE = 1e-6
@@ -217,9 +217,11 @@ def _shape(fewest: int, most: int) -> list[int] | None:
 def _move_into_place(job: Job, names: dict[str, str], manifest: Manifest) -> None:
     """Renames, then publishes; what a failure leaves behind is taken away again."""
     new = [path for path in names.values() if not job.output.exists(path)]
+    text = manifest.to_json()
     try:
         job.output.rename(names)
-        job.output.write_manifest(manifest.to_json(), job.run_folder, job.options.overwrite != "no")
+        job.output.write_manifest(text, job.run_folder, job.options.overwrite != "no")
     except BaseException:
-        job.output.delete(new)
+        if not job.output.holds(MANIFEST_NAME, text):  # an interruption may come right after the last step
+            job.output.delete(new)
         raise

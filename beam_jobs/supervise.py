@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from beam_jobs.folders import missing_folders, remove_empty
+from tfrecord_io.manifest import MANIFEST_NAME
 
 INTERRUPTED = 130
 ASKED_TO_END = threading.Event()
@@ -38,6 +39,7 @@ def supervise(work: Callable[[], int], unfinished: Path | None) -> int:
       The code, or 130 after SIGINT, SIGTERM or SIGHUP, or 1 after a death by another signal.
     """
     new = missing_folders(unfinished.parent) if unfinished else []
+    before = _manifest(unfinished)
     # Signals wait until both processes know what to do about them.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     child = os.fork()
@@ -56,15 +58,25 @@ def supervise(work: Callable[[], int], unfinished: Path | None) -> int:
         return os.WEXITSTATUS(status)
     if sys.stderr.isatty():
         sys.stderr.write("\x1b[?25h")  # the progress line hides the cursor, and may not have ended well
+    published = "the dataset was published before" if _manifest(unfinished) != before else "nothing was published"
     if interrupted:
-        print("presample: interrupted; nothing was published, and unfinished work was removed.", file=sys.stderr)
+        print(f"presample: interrupted; {published}, and unfinished work was removed.", file=sys.stderr)
         return INTERRUPTED
     print(
-        f"presample: the job was ended by signal {os.WTERMSIG(status)}; nothing was published. If the machine ran "
-        "out of memory, try fewer workers or a smaller --block_size.",
+        f"presample: the job was ended by signal {os.WTERMSIG(status)}; {published}. If the machine ran out of memory, "
+        "try fewer workers or a smaller --block_size.",
         file=sys.stderr,
     )
     return 1
+
+
+def _manifest(unfinished: Path | None) -> tuple[int, int] | None:
+    """What tells one manifest in the output from the next; None where there is none."""
+    try:
+        stat = (unfinished.parent / MANIFEST_NAME).stat() if unfinished else None
+    except OSError:
+        return None
+    return (stat.st_ino, stat.st_mtime_ns) if stat else None
 
 
 def _exit_after(work: Callable[[], int]) -> None:

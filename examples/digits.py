@@ -1,7 +1,7 @@
 """Is it an eight? One digit in ten is: scikit-learn's digits, sampled, trained on, and calibrated.
 
-    pip install '.[beam,tf]' scikit-learn
-    python examples/digits.py
+pip install '.[beam,tf]' scikit-learn
+python examples/digits.py
 """
 
 import argparse

@@ -18,7 +18,7 @@ from tfrecord_io import labels
 from tfrecord_io.errors import PlanError
 from tfrecord_io.labels import Label
 from tfrecord_io.manifest import UNRESAMPLED_SPLITS, weight_factors
-from tfrecord_io.strategy import Strategy, round_half_up
+from tfrecord_io.strategy import Strategy, listed, round_half_up
 
 BAND_NATS = 42.0
 """The band misses the cut with a probability of about e**-42 a class; a miss is found and redone."""
@@ -125,9 +125,9 @@ def make_plan(
 def plan_warnings(strategy: Strategy, source_rows: Mapping[Label, int], kept_rows: Mapping[Label, int]) -> list[str]:
     """What a user should know about the training split's plan, a sentence each."""
     warnings = []
-    absent = [labels.to_text(label) for label, rows in source_rows.items() if not rows]
+    absent = [label for label, rows in source_rows.items() if not rows]
     if absent:
-        warnings.append(f"Class {', '.join(absent)} has no row in the training split and stays out of the strategy.")
+        warnings.append(f"Class {listed(absent)} has no row in the training split and stays out of the strategy.")
     total, kept = sum(source_rows.values()), sum(kept_rows.values())
     if strategy.name == "balance" and kept < _TINY_SHARE * total:
         smallest = min((label for label in source_rows if source_rows[label]), key=lambda label: source_rows[label])
@@ -155,15 +155,18 @@ def band(rows: int, drawn: int, nats: float) -> tuple[int, int]:
 
 def _factors(mode: str, source: Mapping[Label, Tally], kept: Mapping[Label, int]) -> dict[Label, float]:
     present = [label for label in source if kept[label]]
-    weightless = [labels.to_text(label) for label in present if not source[label].weight]
+    weightless = [label for label in present if not source[label].weight]
     if mode == "balanced" and weightless:
         raise PlanError(
             f"--weights balanced gives every class the same total weight, but the weights of class "
-            f"{', '.join(weightless)} add up to 0. Use --weights calibrated."
+            f"{listed(weightless)} add up to 0. Use --weights calibrated."
         )
-    factors = weight_factors(
-        mode, {label: (float(source[label].weight), source[label].rows / kept[label]) for label in present}
-    )
+    try:
+        factors = weight_factors(
+            mode, {label: (float(source[label].weight), source[label].rows / kept[label]) for label in present}
+        )
+    except OverflowError as error:
+        raise PlanError("The weights of a class add up to more than a float64 holds. Scale them down.") from error
     return {label: factors.get(label, 0.0) for label in source}
 
 

@@ -103,21 +103,21 @@ class Strategy:
             if label in wanted:
                 raise PlanError(f"--strategy {self.name} names class {labels.to_text(label)} twice: once as {text!r}.")
             wanted[label] = value
-        classes = _listed(list(found))
+        classes = listed(list(found))
         if unknown:
             raise PlanError(
-                f"--strategy names {_listed(unknown)}, not found in the data. The classes found are {classes}."
+                f"--strategy names {listed(unknown)}, not found in the data. The classes found are {classes}."
             )
         unnamed = [label for label in found if label not in wanted]
         if unnamed:
             raise PlanError(
-                f"--strategy {self.name} does not name {_listed(unnamed)}; it must name each class found "
+                f"--strategy {self.name} does not name {listed(unnamed)}; it must name each class found "
                 f"({classes}). Use 0 to leave a class out."
             )
         absent = [label for label, value in wanted.items() if value and not found[label]]
         if absent:
             raise PlanError(
-                f"--strategy asks for rows of {_listed(absent)}, of which the training split has none. "
+                f"--strategy asks for rows of {listed(absent)}, of which the training split has none. "
                 "Use 0 to leave a class out, or give the training split a larger fraction in --splits."
             )
         return wanted
@@ -235,6 +235,7 @@ def _number(value: str, text: str) -> Fraction:
     return number
 
 
-def _listed(names: Sequence[Label]) -> str:
+def listed(names: Sequence[Label]) -> str:
+    """Labels for a message; of many, the first twenty."""
     shown = [labels.to_text(name) if not isinstance(name, str) else repr(name) for name in names[:_MANY]]
     return ", ".join(shown) + (f" and {len(names) - _MANY} more" if len(names) > _MANY else "")

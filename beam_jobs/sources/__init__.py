@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from beam_jobs.options import PresampleOptions, load_schema_text
-from beam_jobs.sources.block import KeyColumns, Source, check_columns
+from beam_jobs.sources.block import KeyColumns, Source
+from beam_jobs.sources.columns import check_columns
 from beam_jobs.sources.csv import CsvSource
 from beam_jobs.sources.csv_header import column_types, first_header
 from beam_jobs.sources.files import SourceFile, head, is_gzip, match_files, open_content, read_fully

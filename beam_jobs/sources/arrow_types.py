@@ -20,7 +20,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beam_jobs.sources.block import IntArray, suggest
+from beam_jobs.sources.block import IntArray
+from beam_jobs.sources.columns import suggest
 from beam_jobs.sources.csv_types import BIGQUERY_TYPES, to_float32
 from tfrecord_io import labels
 from tfrecord_io.errors import SourceError, UsageError

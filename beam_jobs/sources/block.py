@@ -12,9 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from typing_extensions import Self
 
-from beam_jobs.sources.files import SourceFile, place
-from tfrecord_io.errors import SourceError
-from tfrecord_io.examples import encode_examples
+from beam_jobs.sources.files import SourceFile
 from tfrecord_io.hashing import UInt64Array
 from tfrecord_io.labels import Label
 
@@ -184,59 +182,3 @@ class Source(ABC):
     @abstractmethod
     def sample(self) -> Iterator[Block]:
         """A few blocks from fixed places, whatever the block size: to infer types and sizes from."""
-
-
-def encode_columns(
-    columns: dict[str, pa.Array], weight_out: str, weights: npt.NDArray[np.float32], rejects: list[Reject]
-) -> Encoded:
-    """Encodes converted columns and the weight [n], the rejected rows left out."""
-    batch = pa.RecordBatch.from_pydict({**columns, weight_out: pa.array(weights)})
-    good = np.delete(np.arange(len(weights)), [reject.row for reject in rejects])
-    batch = batch.take(pa.array(good)) if rejects else batch
-    absent = {field.name: column.null_count for field, column in zip(batch.schema, batch.columns, strict=True)}
-    return Encoded(encode_examples(batch), good, weights[good], rejects, absent)
-
-
-def check_weights(weights: FloatArray, file: SourceFile, positions: UInt64Array, column: str, kind: str) -> None:
-    """Refuses weights that cannot be counted with.
-
-    Raises:
-      SourceError: a weight is missing, NaN, infinite or negative; names the first.
-    """
-    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if len(wrong):
-        value = weights[wrong[0]]
-        what = "missing or NaN" if np.isnan(value) else f"{value:g}"
-        raise SourceError(
-            f"{file.path}, {place(kind, int(positions[wrong[0]]))}: the weight in column {column!r} is {what}. "
-            "A weight must be a finite number, 0 or more. Correct the source, or leave --weight_in out."
-        )
-
-
-def suggest(name: str, names: Sequence[str]) -> str:
-    """'Did you mean ...? ' when one of the names is near, else ''."""
-    import difflib
-
-    near = difflib.get_close_matches(name, names, 1)
-    lowered = [n for n in names if n.casefold() == name.casefold()]
-    return f"Did you mean {(lowered or near)[0]!r}? " if lowered or near else ""
-
-
-def check_columns(keys: KeyColumns, weight_out: str, names: Sequence[str], path: str) -> None:
-    """Refuses key columns that are not there, and a weight column that is.
-
-    Raises:
-      SourceError: names the columns there are, and the nearest.
-    """
-    flags = {keys.label: "--label", keys.weight: "--weight_in", keys.split: "--split_by"}
-    for name in keys.names:
-        if name not in names:
-            raise SourceError(
-                f"{flags.get(name, '--row_id')} {name}: {path} has no such column. {suggest(name, names)}"
-                f"Its columns are {', '.join(names)}."
-            )
-    if weight_out in names:
-        raise SourceError(
-            f"--weight_out {weight_out}: {path} already has a column of that name. Choose another name for the "
-            "weight column to write."
-        )

@@ -25,9 +25,8 @@ from beam_jobs.sources.block import (
     Rows,
     Schema,
     Source,
-    check_weights,
-    encode_columns,
 )
+from beam_jobs.sources.columns import check_weights, encode_columns, stored_weights
 from beam_jobs.sources.csv_columns import convert_columns, not_of_type
 from beam_jobs.sources.csv_fields import short_labels
 from beam_jobs.sources.csv_header import check_header, read_header, sample_places
@@ -93,8 +92,7 @@ class CsvBlock(Block):
 
     @functools.cached_property
     def _split(self) -> tuple[Lines, IntArray]:
-        # Not in the constructor: so it runs on the thread that works on the block.
-        return split_lines(self._data)
+        return split_lines(self._data)  # not in the constructor: on the thread that works on the block
 
     @property
     def _lines(self) -> Lines:
@@ -120,8 +118,7 @@ class CsvBlock(Block):
         bad = np.zeros(len(self), bool)
         bad[list(parsed.bad)] = True
         encoded = parsed.table.column(columns.label).combine_chunks()
-        missing = len(encoded.dictionary)
-        indices = encoded.indices.fill_null(missing).to_numpy(zero_copy_only=False)
+        indices = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
         labels, codes = self._labels([*encoded.dictionary.to_pylist(), None], indices, parsed.good, rejects)
         bad[codes < 0] = True
         for name in columns.names[1:]:
@@ -243,7 +240,7 @@ class CsvRows(Rows):
             Reject(row, int(self.positions[row]), "type", why, self._lines.line(row)[:RAW_LIMIT])
             for row, why in sorted(found.reasons.items())
         ]
-        weights = (factors if found.weights is None else found.weights * factors).astype(np.float32)
+        weights = stored_weights(found.weights, factors)
         return encode_columns(found.columns, source.weight_out, weights, rejects)
 
     @classmethod

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
-from beam_jobs.sources.block import suggest
+from beam_jobs.sources.columns import suggest
 from beam_jobs.sources.csv_lines import parse_lines
 from beam_jobs.sources.csv_types import ColumnType, declared_type, infer_type
 from beam_jobs.sources.files import SourceFile, open_content

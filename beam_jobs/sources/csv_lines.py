@@ -121,7 +121,9 @@ class _Reader:
             return None
         # pyarrow ends a row at a carriage return, and might so make up for one that a quote swallowed.
         if b"\r" in lines.data and lines.data.count(b"\r") != lines.data.count(b"\r\n"):
-            return None if len(lines) > 1 or b'"' not in lines.data else self._parse(lines.data, 1)
+            alone = last + b"\n"
+            stray = b'"' not in alone and alone.count(b"\r") != alone.count(b"\r\n")
+            return None if len(lines) > 1 or stray else self._parse(alone, 1)
         return self._parse(lines.data, len(lines))
 
     def read_good(self, lines: Lines) -> pa.Table:

@@ -28,10 +28,8 @@ from beam_jobs.sources.block import (
     Rows,
     Schema,
     Source,
-    check_columns,
-    check_weights,
-    encode_columns,
 )
+from beam_jobs.sources.columns import check_columns, check_weights, encode_columns, stored_weights
 from beam_jobs.sources.files import SourceFile
 from beam_jobs.sources.parquet_files import RowGroup, open_file
 from tfrecord_io.errors import SourceError
@@ -157,7 +155,7 @@ class ParquetRows(Rows):
     def encode(self, factors: FloatArray) -> Encoded:
         source, weight = self._source, self._source.key_columns.weight
         table = self._table.combine_chunks()
-        original = _weights(table.column(weight), weight, self._file) if weight else 1.0
+        original = _weights(table.column(weight), weight, self._file) if weight else None
         columns: dict[str, pa.Array] = {}
         reasons: dict[int, str] = {}
         for name, column in source.columns.items():
@@ -168,7 +166,7 @@ class ParquetRows(Rows):
         rejects = [
             Reject(row, int(self.positions[row]), "type", why, _raw(table, row)) for row, why in sorted(reasons.items())
         ]
-        return encode_columns(columns, source.weight_out, (original * factors).astype(np.float32), rejects)
+        return encode_columns(columns, source.weight_out, stored_weights(original, factors), rejects)
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
@@ -189,6 +187,9 @@ def open_parquet(
     twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if twice:
         raise SourceError(f"{files[0].path} names {', '.join(twice)} twice. Give each column a name of its own.")
+    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if twice:
+        raise SourceError(f"{files[0].path}: more than one column is called {', '.join(twice)}. Rename all but one.")
     check_columns(keys, weight_out, schema.names, files[0].path)
     columns = arrow_types.map_columns(schema, declared, files[0].path)
     arrow_types.refuse_lists({name: columns[name] for name in keys.names}, files[0].path)

@@ -28,9 +28,8 @@ from beam_jobs.sources.block import (
     Rows,
     Schema,
     Source,
-    check_columns,
-    check_weights,
 )
+from beam_jobs.sources.columns import check_columns, check_weights, stored_weights
 from beam_jobs.sources.files import SourceFile, open_content
 from beam_jobs.sources.text import WHOLE_FILE
 from beam_jobs.sources.tfrecord_features import Seen, label_of, observe, single_of, text_of, weight_collision, weight_of
@@ -177,7 +176,7 @@ class TFRecordRows(Rows):
             observe(features, seen, self._file, int(self.positions[row]))
             if weight:
                 original[row] = weight_of(features, weight)
-        weights = (original * factors).astype(np.float32)
+        weights = stored_weights(original, factors)
         suffixed = concatenate(pa.array(self._payloads, pa.large_binary()), feature_suffix(weight_out, weights))
         return Encoded(suffixed, np.arange(len(self)), weights, [], features=seen)
 

@@ -21,7 +21,7 @@ _CSV = b"".join([b"id,label,text\n", *(f"{i},{int(i % 20 == 0)},row {i}\n".encod
 class _Tokens(BaseHTTPRequestHandler):
     """Gives anybody an access token, as a token service would."""
 
-    def do_POST(self) -> None:  # noqa: N802 - the name that http.server looks for
+    def do_POST(self) -> None:
         token = {"access_token": "t", "token_type": "Bearer", "expires_in": 3600}
         token["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token"
         body = json.dumps(token).encode()

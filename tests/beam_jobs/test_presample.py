@@ -288,6 +288,15 @@ def test_shards_of_every_class_are_near_the_asked_size(presample: Presample, wri
     assert counts == {"long": 22, "short": 1}
 
 
+def test_shards_of_a_row_or_two(presample: Presample, three_classes: Path) -> None:
+    # Some slices of v hold no row, or only rows that stood at the cut and are out.
+    for size in (60, 1):
+        made = presample(three_classes, strategy="counts:A=70,B=3,C=2", shard_size=size)
+        assert made.sizes() == {"A": 70, "B": 3, "C": 2}
+        assert len(made.classes()["A"].shards) > 35
+        assert all(shard.rows for shard in made.manifest.shards())
+
+
 def test_any_prefix_of_the_shards_is_a_uniform_part(presample: Presample, write: ...) -> None:
     made = presample(_long_and_short(write), shard_size=20_000, strategy="none")
     for label in ("long", "short"):

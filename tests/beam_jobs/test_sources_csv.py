@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from beam_jobs import PresampleOptions
@@ -285,6 +285,9 @@ def test_any_block_size_gives_the_rows_of_pythons_csv_module(
 
 
 @settings(max_examples=300, deadline=None)
+@example(["a", "a\r\r"])
+@example(["a,b", "a,b\r\r"])
+@example([",", ',"\ra'])
 @given(st.lists(st.text(st.sampled_from('ab,"\r '), min_size=1, max_size=8), min_size=1, max_size=12))
 def test_a_line_is_good_or_bad_by_itself(lines: list[str]) -> None:
     def outcome(some: list[str]) -> tuple[list[tuple[bytes, ...]], dict[int, tuple[str, str]], list[int]]:

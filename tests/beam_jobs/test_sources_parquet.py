@@ -132,6 +132,9 @@ def test_a_declared_type_that_a_value_does_not_fit_rejects_the_row(presample: Pr
     made = presample(path, strategy="none", max_bad_fraction=1.0, schema=schema)
     assert made.sizes() == {0: 0, 1: 0}
     assert len(made.rejected()) == 2
+    made = presample(path, strategy="none", max_bad_fraction=0.5, schema=_schema("FLOAT", ["v", "s"]))
+    assert [(row["id"], row["v"], row["s"]) for row in made.rows()] == [([0], [1.5], [7.0])]
+    assert "'s': x" in made.rejected()[0]["message"]
 
 
 def test_required_and_repeated(presample: Presample, tmp_path: Path) -> None:

@@ -133,6 +133,23 @@ def test_ctrl_c_on_a_terminal_reaches_the_whole_group(large: Path, tmp_path: Pat
     assert not output.exists()
 
 
+def test_an_interruption_after_publication_says_so(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, signal, sys\nfrom beam_jobs.supervise import supervise\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "def work():\n    (folder / 'manifest.json').write_text('{}')\n    signal.pause()\n"
+        "sys.exit(supervise(work, folder / '.presample-0123456789ab'))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True) as process:
+        wait_until(process, (tmp_path / "manifest.json").exists)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate()
+    assert (process.returncode, err) == (
+        130,
+        MESSAGE.replace("nothing was published", "the dataset was published before"),
+    )
+
+
 def test_a_worker_that_is_killed_leaves_nothing(large: Path, tmp_path: Path) -> None:
     output = tmp_path / "dataset"
     with started(large, output) as process:
