@@ -147,7 +147,7 @@ def test_weights_of_zero_and_very_unlike_ones_are_summed_exactly(presample: Pres
 
 
 def test_splits_are_near_their_fractions_and_only_train_is_resampled(presample: Presample, three_classes: Path) -> None:
-    made = presample(three_classes, splits="train=0.6,eval=0.3,test=0.1", weight_in="w", strategy="balance")
+    made = presample(three_classes, splits="train=0.6,eval=0.3,test=0.1", weight_in="w", weights="balanced")
     counts = {split: made.manifest.split(split).source_rows for split in ("train", "eval", "test")}
     assert sum(counts.values()) == 1000
     for split, fraction in (("train", 0.6), ("eval", 0.3), ("test", 0.1)):

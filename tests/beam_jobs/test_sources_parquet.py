@@ -230,6 +230,15 @@ def test_files_that_differ_are_refused(presample: Presample, tmp_path: Path) -> 
         presample(tmp_path / "*.parquet", strategy="none")
 
 
+def test_shards_of_a_class_with_longer_rows(presample: Presample, tmp_path: Path) -> None:
+    text = ["x" * (900 if i % 4 == 0 else 5) for i in range(8000)]
+    path = _write(tmp_path / "long.parquet", {"long": [i % 4 == 0 for i in range(8000)], "text": text})
+    made = presample(path, label="long", shard_size=200_000, strategy="none")
+    for entry in made.classes().values():
+        assert len(entry.shards) > 1
+        assert all(100_000 <= shard.bytes <= 300_000 for shard in entry.shards)
+
+
 def test_a_column_that_is_there_twice_is_refused(presample: Presample, tmp_path: Path) -> None:
     column = pa.array([1, 2])
     pq.write_table(pa.Table.from_arrays([column] * 3, names=["y", "a", "a"]), tmp_path / "twice.parquet")
