@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +50,7 @@ def quiet(verbose: bool) -> Iterator[None]:
 
 
 @contextmanager
-def progress_line(total_bytes: int) -> Iterator[None]:
+def progress_line() -> Iterator[None]:
     """Shows phase, rows, bytes and rate on stderr while the work goes on; nothing if no terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -59,7 +60,7 @@ def progress_line(total_bytes: int) -> Iterator[None]:
     done = threading.Event()
     with Bar(*columns, console=console, transient=True) as bar, _phases_from_log():
         task = bar.add_task("starting")
-        meter = _Meter(total_bytes)
+        meter = _Meter()
 
         def refresh() -> None:
             while not done.wait(_REFRESH_SECONDS):
@@ -101,14 +102,11 @@ def _show_warnings(warnings_: list[str]) -> None:
 class _Meter:
     """The text of the progress line; the rate is over the present phase."""
 
-    def __init__(self, total_bytes: int) -> None:
-        self._total = total_bytes
+    def __init__(self) -> None:
         self._phase = ""
         self._started = 0.0
 
     def line(self) -> str:
-        import time
-
         now = time.monotonic()
         if PROGRESS.phase != self._phase:
             self._phase, self._started = PROGRESS.phase, now
@@ -116,9 +114,8 @@ class _Meter:
             return self._phase
         rate = PROGRESS.rows / max(now - self._started, _REFRESH_SECONDS)
         size = readable_bytes(PROGRESS.bytes)
-        share = (
-            f" of {readable_bytes(self._total)}" if self._phase in ("counting", "drawing") and PROGRESS.bytes else ""
-        )
+        known = PROGRESS.total and PROGRESS.bytes and self._phase in ("counting", "drawing")
+        share = f" of {readable_bytes(PROGRESS.total)}" if known else ""
         return f"{self._phase}: {PROGRESS.rows:,} rows, {size}{share}, {rate:,.0f} rows/s"
 
 

@@ -116,17 +116,17 @@ def make_job(options: PresampleOptions, beam_args: Sequence[str], output: Output
     Raises:
       PresampleError: the source cannot be used.
     """
-    PROGRESS.reset()
     declared = read_schema(options.schema)
     options = dataclasses.replace(options, schema=content_of(declared))
     source = open_source(options, declared)
+    PROGRESS.reset(0 if any(file.gzip for file in source.files) else sum(file.bytes for file in source.files))
     settings = pipeline_options(beam_args).get_all_options()
     runner = settings["runner"]
     own_process = runner == LOCAL_RUNNER and settings["direct_running_mode"] == "in_memory"
     return Job(
         options=options,
         source=source,
-        sizes=SizeModel.measure(source),
+        sizes=SizeModel.measure(source, options.compression),
         output=output,
         run_folder=run_folder,
         runner=runner,

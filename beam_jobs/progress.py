@@ -11,11 +11,12 @@ PHASES = {"Profile": "counting", "Draw": "drawing", "WriteShards": "writing"}
 
 @dataclass
 class Progress:
-    """Rows and bytes done in the present phase. One a process; thread-safe."""
+    """Rows and bytes done in the present phase, of `total` bytes of source. One a process; thread-safe."""
 
     phase: str = "starting"
     rows: int = 0
     bytes: int = 0
+    total: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def enter(self, stage: str) -> None:
@@ -32,10 +33,10 @@ class Progress:
             self.rows += rows
             self.bytes += size
 
-    def reset(self) -> None:
-        """Forgets an earlier run in this process."""
+    def reset(self, total: int) -> None:
+        """Starts anew, for a source of `total` bytes (0: not known)."""
         with self._lock:
-            self.phase, self.rows, self.bytes = "starting", 0, 0
+            self.phase, self.rows, self.bytes, self.total = "starting", 0, 0, total
 
 
 PROGRESS = Progress()

@@ -9,54 +9,66 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from beam_jobs.sources.block import Source
+from beam_jobs.sources.block import IntArray, Rows, Source
+from tfrecord_io import hashing
+from tfrecord_io.hashing import UInt64Array
 from tfrecord_io.labels import Label
 from tfrecord_io.plan import Tally
-from tfrecord_io.records import FRAME_BYTES
+from tfrecord_io.records import FRAME_BYTES, GzipStream, frame
 
 _ENOUGH_ROWS = 32
+_ENOUGH_BYTES = 1 << 16
+_ROWS_A_BLOCK = 1_024
 _UNKNOWN_ROW = 100.0
 
 
-@dataclass
-class _Sizes:
-    rows: int = 0
-    stored: int = 0
-    source: int = 0
+@dataclass(frozen=True)
+class Sizes:
+    """Totals over rows of a sample; `ratio` is what compression leaves of the stored bytes."""
 
-    def add(self, rows: int, stored: int, source: int) -> None:
-        self.rows += rows
-        self.stored += stored
-        self.source += source
+    rows: int
+    stored: int
+    source: int
+    ratio: float
 
 
 @dataclass(frozen=True)
 class SizeModel:
-    """Bytes of rows in the sample, by class and in all."""
+    """Sizes in the sample, by class and in all."""
 
-    classes: Mapping[Label, _Sizes] = field(default_factory=dict)
-    overall: _Sizes = field(default_factory=_Sizes)
+    classes: Mapping[Label, Sizes] = field(default_factory=dict)
+    overall: Sizes | None = None
 
     @classmethod
-    def measure(cls, source: Source) -> SizeModel:
+    def measure(cls, source: Source, compression: str) -> SizeModel:
         """Encodes the source's sample. Reads some MB."""
-        classes: dict[Label, _Sizes] = {}
-        overall = _Sizes()
+        picked: list[Rows] = []
+        found: dict[Label, int] = {}
+        codes: list[IntArray] = []
+        original: list[IntArray] = []
         for block in source.sample():
             keys = block.keys()
-            rows = np.flatnonzero(keys.codes >= 0)
-            encoded = block.pick(rows).encode(np.ones(len(rows)))
-            rows = rows[encoded.good]
-            stored = pc.binary_length(encoded.payloads).to_numpy(zero_copy_only=False) + FRAME_BYTES
-            original = block.row_bytes[rows] if block.row_bytes is not None else np.zeros(len(rows), np.int64)
-            codes = keys.codes[rows]
-            for code in np.unique(codes).tolist():
-                here = codes == code
-                part = (int(here.sum()), int(stored[here].sum()), int(original[here].sum()))
-                classes.setdefault(keys.labels[code], _Sizes()).add(*part)
-                overall.add(*part)
+            rows = _some(np.flatnonzero(keys.codes >= 0), block.positions)
+            if not len(rows):
+                continue
+            picked.append(block.pick(rows))
+            table = np.array([found.setdefault(label, len(found)) for label in keys.labels], np.int64)
+            codes.append(table[keys.codes[rows]])
+            original.append(block.row_bytes[rows] if block.row_bytes is not None else np.zeros(len(rows), np.int64))
+        if not picked:
+            return cls()
+        encoded = type(picked[0]).join(picked).encode(np.ones(sum(map(len, picked))))
+        code = np.concatenate(codes)[encoded.good]
+        text = np.concatenate(original)[encoded.good]
+        overall = _sizes(encoded.payloads, text, np.arange(len(code)), compression, 1.0)
+        classes = {
+            label: _sizes(encoded.payloads, text, np.flatnonzero(code == index), compression, overall.ratio)
+            for label, index in found.items()
+            if np.count_nonzero(code == index) >= _ENOUGH_ROWS
+        }
         return cls(classes, overall)
 
     def row_bytes(self, label: Label, tally: Tally) -> float:
@@ -66,10 +78,27 @@ class SizeModel:
         the same for all rows; so that difference is added to the class's true mean length.
         """
         sizes = self.classes.get(label, self.overall)
-        if sizes.rows < _ENOUGH_ROWS:
-            sizes = self.overall
-        if not sizes.rows:
+        if sizes is None or not sizes.rows:
             return _UNKNOWN_ROW
-        if not tally.bytes:
-            return sizes.stored / sizes.rows
-        return max(FRAME_BYTES + 1.0, tally.bytes / tally.rows + (sizes.stored - sizes.source) / sizes.rows)
+        size = sizes.stored / sizes.rows
+        if tally.bytes:
+            size = max(FRAME_BYTES + 1.0, tally.bytes / tally.rows + (sizes.stored - sizes.source) / sizes.rows)
+        return size * sizes.ratio
+
+
+def _some(rows: IntArray, positions: UInt64Array) -> IntArray:
+    """Some of the rows, in order: by a hash, so that no pattern in them counts."""
+    if len(rows) <= _ROWS_A_BLOCK:
+        return rows
+    hashes = hashing.hash_positions(positions[rows], hashing.derive_keys(0, "draw"))
+    return rows[np.sort(np.argsort(hashes, kind="stable")[:_ROWS_A_BLOCK])]
+
+
+def _sizes(payloads: pa.LargeBinaryArray, source: IntArray, rows: IntArray, compression: str, ratio: float) -> Sizes:
+    """Sizes of some rows of the sample; `ratio` stands where they are too few to compress."""
+    chosen = payloads.take(pa.array(rows))
+    stored = int(pc.sum(pc.binary_length(chosen)).as_py() or 0) + FRAME_BYTES * len(rows)
+    if compression == "gzip" and stored >= _ENOUGH_BYTES:
+        zipped = GzipStream()
+        ratio = (len(zipped.add(frame(chosen))) + len(zipped.finish())) / stored
+    return Sizes(len(rows), stored, int(source[rows].sum()), ratio)

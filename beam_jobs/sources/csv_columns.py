@@ -73,12 +73,14 @@ def not_of_type(name: str, value: object, kind: ColumnType) -> str:
 def _read(lines: Lines, header: Sequence[str], types: Mapping[str, ColumnType]) -> dict[str, pa.Array]:
     """float64 for float columns where that works, else binary; missing values are null."""
     as_text: dict[str, pa.DataType] = dict.fromkeys(header, pa.binary())
-    # Without "" in it, no empty field can be a quoted one, and one read tells all apart.
+    # Without "" in it, no empty field can be a quoted one, and one read tells all apart. An infinity
+    # may be a number too large: only its text tells.
     if b'""' not in lines.data:
         mixed = {n: pa.float64() if types[n].dtype == "float32" else pa.binary() for n in header}
         try:
             columns = _columns(lines, header, mixed, csv_types.NUMERIC_NULLS)
-            return {n: c if pa.types.is_floating(c.type) else _empty_to_null(c) for n, c in columns.items()}
+            if not any(pc.any(pc.is_inf(c)).as_py() for c in columns.values() if pa.types.is_floating(c.type)):
+                return {n: c if pa.types.is_floating(c.type) else _empty_to_null(c) for n, c in columns.items()}
         except pa.ArrowInvalid:
             pass
     return _columns(lines, header, as_text)

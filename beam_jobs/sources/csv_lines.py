@@ -19,6 +19,7 @@ from beam_jobs.sources.text import Lines
 FIELDS = "fields"
 QUOTE = "quote"
 UNQUOTED_NOTHING = ("",)
+_NEWLINES_HINT = "; values that go on in the next line need --quoted_newlines, which this version does not have yet"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -77,7 +78,7 @@ def _halve(reader: _Reader, lines: Lines, rows: IntArray, bad: dict[int, tuple[s
             bad[int(rows[row])] = _fields(count, len(reader.header))
     elif len(rows) == 1:
         what = "a carriage return outside quotes" if b"\r" in lines.line(rows[0]) else "a quote that is never closed"
-        hint = "" if "\r" in what else ", or use --quoted_newlines if its value goes on in the next line"
+        hint = "" if "return" in what else _NEWLINES_HINT
         bad[int(rows[0])] = (QUOTE, f"the line holds {what}. Correct it{hint}.")
     else:
         middle = len(rows) // 2

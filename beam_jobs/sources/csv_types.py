@@ -6,6 +6,7 @@ where the text survives the round trip: 01234 and 18446744073709551615 are bytes
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,7 @@ BIGQUERY_TYPES = {
 }
 _CANONICAL_INT = r"^(0|-?[1-9][0-9]*)$"
 _ANY_INT = r"^[ \t]*[+-]?[0-9]+[ \t]*$"
-_CODE = r"^[+-]?0[0-9]+$"
+_CODE = r"^[ \t]*(\+[0-9]+|-?0[0-9]+)[ \t]*$"
 _TRUE, _FALSE = [b"true", b"True", b"TRUE", b"1"], [b"false", b"False", b"FALSE", b"0"]
 
 BoolArray = npt.NDArray[np.bool_]
@@ -124,13 +125,19 @@ def to_float(text: pa.Array) -> tuple[pa.Array, BoolArray]:
     """Float64s from text, and which values are none. Tries the distinct values one by one if it must."""
     strings = pc.ascii_trim_whitespace(_ascii(_without_nulls(text)))
     try:
-        return strings.cast(pa.float64()), np.zeros(len(strings), bool)
+        numbers = strings.cast(pa.float64())
+        bad = np.zeros(len(strings), bool)
     except pa.ArrowInvalid:
         encoded = strings.dictionary_encode()
         good = [_is_float(value) for value in encoded.dictionary]
-        bad = pc.invert(pa.array(good, pa.bool_()).take(encoded.indices)).fill_null(False)
-        kept = pc.if_else(bad, pa.scalar(None, pa.string()), strings)
-        return kept.cast(pa.float64()), bad.to_numpy(zero_copy_only=False)
+        none = pc.invert(pa.array(good, pa.bool_()).take(encoded.indices)).fill_null(False)
+        numbers = pc.if_else(none, pa.scalar(None, pa.string()), strings).cast(pa.float64())
+        bad = none.to_numpy(zero_copy_only=False)
+    infinite = pc.is_inf(numbers)
+    if pc.any(infinite).as_py():  # inf is a value; 1e999 is one that does not fit
+        named = pc.match_substring_regex(strings, r"(?i)^[+-]?inf(inity)?$")
+        bad |= pc.and_(infinite, pc.invert(named)).fill_null(False).to_numpy(zero_copy_only=False)
+    return numbers, bad
 
 
 def to_float32(numbers: pa.Array) -> tuple[pa.Array, BoolArray]:
@@ -152,6 +159,7 @@ def to_bool(text: pa.Array) -> tuple[pa.Array, BoolArray]:
     return pc.if_else(missing, pa.scalar(None, pa.int64()), true.cast(pa.int64())), bad
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def to_label(text: bytes | None, kind: ColumnType) -> Label | None:
     """One label from its text; None where it is missing.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,8 @@ from tfrecord_io.hashing import UInt64Array
 
 BATCH_ROWS = 32_768
 _SAMPLE_GROUPS = 64
-_SAMPLE_ROWS = 1_024
+_SAMPLE_BLOCKS = 64
+_SAMPLE_ROWS = 4_096
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,9 @@ class ParquetSource(Source):
             with open_file(file) as parquet:
                 _check_schema(parquet.schema_arrow, self, file)
                 groups = sorted({i * parquet.num_row_groups // each for i in range(each)} - {parquet.num_row_groups})
+                blocks = max(1, _SAMPLE_BLOCKS // (len(groups) * min(len(self.files), _SAMPLE_GROUPS)))
                 for group in groups:
-                    yield from list(_blocks(self, file, parquet, group, 0, _SAMPLE_ROWS))[:1]
+                    yield from itertools.islice(_blocks(self, file, parquet, group, 0, _SAMPLE_ROWS), blocks)
 
 
 class ParquetBlock(Block):

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from beam_jobs.sources.block import IntArray, Range
 from beam_jobs.sources.files import SourceFile, open_content, read_fully
 
 BLOCKS_A_RANGE = 8
 WHOLE_FILE = 1 << 62
+_NEWLINE = 10
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def split_lines(data: bytes) -> tuple[Lines, IntArray]:
     if not data.endswith(b"\n"):
         data += b"\n"
     raw = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(raw == 10)
+    ends = true_places(raw == _NEWLINE)
     starts = np.empty_like(ends)
     starts[0] = 0
     starts[1:] = ends[:-1] + 1
@@ -71,6 +73,22 @@ def split_lines(data: bytes) -> tuple[Lines, IntArray]:
     if filled.all():
         return Lines(data, starts, ends), starts
     return _gather(data, starts[filled], ends[filled]), starts[filled]
+
+
+def true_places(mask: npt.NDArray[np.bool_]) -> IntArray:
+    """Where a mask is True; fast where that is rare, as `np.flatnonzero` is where it is not."""
+    if not hasattr(np, "bitwise_count"):
+        return np.flatnonzero(mask)
+    words = np.zeros(-(-len(mask) // 64), np.uint64)
+    packed = np.packbits(mask, bitorder="little")
+    words.view(np.uint8)[: len(packed)] = packed
+    filled = np.flatnonzero(words)
+    found = words[filled]
+    rest = found & (found - np.uint64(1))
+    if rest.any():
+        return np.flatnonzero(mask)
+    places: IntArray = filled * 64 + np.bitwise_count((found & (~found + np.uint64(1))) - np.uint64(1))
+    return places
 
 
 def line_ranges(file: SourceFile, index: int, block_size: int) -> Iterator[Range]:

@@ -73,7 +73,9 @@ def text_of(features: Features, name: str) -> bytes:
 
 
 def weight_of(features: Features, name: str) -> float:
-    """The one value of a feature as a number; `SourceError` where it is none."""
+    """The one value of a feature as a number, NaN where it is missing; `SourceError` where it is none."""
+    if not features.get(name, (None, []))[1]:
+        return float("nan")
     value = single_of(features, name)
     if isinstance(value, bytes):
         raise SourceError(f"feature {name!r} of --weight_in holds bytes, not a number.")

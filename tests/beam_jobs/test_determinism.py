@@ -109,6 +109,13 @@ def test_gzip_output(presample: Presample, source: Path, reference: Dataset) -> 
     options = OPTIONS | {"compression": "gzip"}
     made = presample(source / "*/*.csv", **options)
     _same(presample(source / "*/*.csv", THREADS, **options, block_size=1_500), made)
+    assert made.ids() == reference.ids()
+
+
+def test_gzip_shards_hold_what_plain_ones_do(presample: Presample, source: Path) -> None:
+    options = OPTIONS | {"shard_size": 10_000_000}
+    made = presample(source / "*/*.csv", **options, compression="gzip")
+    reference = presample(source / "*/*.csv", **options)
     plain = [gzip.decompress(data) for name, data in made.files().items() if name.endswith(".gz")]
     assert sorted(plain) == sorted(data for name, data in reference.files().items() if name.endswith(".tfrecord"))
     assert all(data[4:8] == bytes(4) for name, data in made.files().items() if name.endswith(".gz"))  # no clock

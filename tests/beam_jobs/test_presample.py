@@ -288,6 +288,11 @@ def test_shards_of_every_class_are_near_the_asked_size(presample: Presample, wri
     assert counts == {"long": 22, "short": 1}
 
 
+def test_compressed_shards_are_near_the_asked_size(presample: Presample, write: ...) -> None:
+    made = presample(_long_and_short(write), shard_size=20_000, strategy="none", compression="gzip")
+    assert all(count > 1 for count in _within_band(made, 20_000).values())
+
+
 def test_shards_of_a_row_or_two(presample: Presample, three_classes: Path) -> None:
     # Some slices of v hold no row, or only rows that stood at the cut and are out.
     for size in (60, 1):

@@ -97,7 +97,6 @@ def test_records_that_cannot_be_used_are_rejected(presample: Presample, tmp_path
         4: (example(y=[0, 1], id=101, w=0.5), "2 values"),
         10: (b"\xff\xff\xff", "no serialized"),
         11: (no_kind.SerializeToString(), "missing"),
-        12: (example(y=1, id=103), "'w' is missing"),
         14: (example(y=[], id=105, w=0.5), "missing"),
     }
     records = list(good)
@@ -110,6 +109,12 @@ def test_records_that_cannot_be_used_are_rejected(presample: Presample, tmp_path
     assert [row["position"] for row in made.rejected()] == offsets
     for row, index in zip(made.rejected(), sorted(bad), strict=True):
         assert bad[index][1] in row["message"]
+
+
+def test_a_missing_weight_ends_the_job(presample: Presample, tmp_path: Path) -> None:
+    records = [example(y=i % 2, w=0.5) for i in range(20)] + [example(y=1)]
+    with pytest.raises(SourceError, match="the weight in column 'w' is missing or NaN"):
+        presample(_write(tmp_path / "rows.tfrecord", records), strategy="none", weight_in="w")
 
 
 def test_row_ids_splits_and_weights(presample: Presample, tmp_path: Path) -> None:

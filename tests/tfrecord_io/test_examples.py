@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.tfrecord_io.batches import (
@@ -70,6 +70,7 @@ def test_neither_block_size_nor_column_order_changes_the_bytes(batch, start, siz
 
 @given(batch=batches())
 def test_tfx_bsl_decodes_the_same(decoder, batch):
+    assume("\x00" not in "".join(batch.schema.names))  # tfx_bsl ends a name there
     records = encode_examples(batch)
     decoded = decoder.DecodeBatch(records.to_pylist())
     assert decoded.num_rows == batch.num_rows
