@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from beam_jobs import console
-from beam_jobs.light_import import hide_unused_libraries
+from beam_jobs.light_import import end_bundles_at_once, hide_unused_libraries
 from beam_jobs.options import RUN_PREFIX, PresampleOptions, add_arguments, from_namespace
 from beam_jobs.supervise import ASKED_TO_END, INTERRUPTED, supervise
 from tfrecord_io.errors import PresampleError, UsageError
@@ -79,6 +79,9 @@ def _work(
     try:
         with console.quiet(options.verbose):
             from beam_jobs import driver
+
+            if run_id is not None:
+                end_bundles_at_once()
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != "apache_beam":
             raise

@@ -27,7 +27,7 @@ from tfrecord_io import hashing
 from tfrecord_io.errors import SourceError
 
 _FLUSH_BYTES = 32 * 10**6
-_ENCODE_ROWS = 16_384
+_ENCODE_ROWS = 4_096
 
 
 @dataclass(frozen=True)

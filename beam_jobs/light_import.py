@@ -1,4 +1,4 @@
-"""Imports Beam without what a local run never uses: more than half of the time that it takes.
+"""Imports Beam for a short local run: without what it never uses, more than half of the time that it takes.
 
 Beam's connectors to databases and clouds, and its data frames, are imported along with it wherever
 their libraries are installed; it does without them where they are not. For a run that touches
@@ -13,6 +13,8 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+_BEAMS_PERIOD_MS = 200
+_PERIOD_MS = 10
 _UNUSED = ("apitools", "bson", "google.cloud", "pandas", "pymongo")
 
 
@@ -36,3 +38,16 @@ def hide_unused_libraries(arguments: Sequence[str]) -> None:
     remote = any("://" in argument or argument.startswith("--runner") for argument in arguments)
     if not remote and "apache_beam" not in sys.modules:
         sys.meta_path.insert(0, _Hider())
+
+
+def end_bundles_at_once() -> None:
+    """Lets Beam's state sampler wake every 10 ms instead of every 200.
+
+    The sampler is a thread that notes which step is running. At its end each bundle waits for it to
+    wake: 0.1 s on average, three times a run, for a figure that a local run does not show.
+    """
+    from apache_beam.runners.worker.statesampler import StateSampler
+
+    initialiser = StateSampler.__init__
+    if initialiser.__defaults__ == (_BEAMS_PERIOD_MS,):
+        initialiser.__defaults__ = (_PERIOD_MS,)

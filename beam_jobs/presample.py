@@ -7,8 +7,15 @@ Run it with `presample run`, `python -m beam_jobs.presample` or `beam_jobs.run`.
 
 from __future__ import annotations
 
-import pickle
 import sys
+
+if __name__ == "__main__":
+    # First of all, so that Beam is imported as the command wants it; and workers never meet __main__.
+    from beam_jobs.command import main as command
+
+    sys.exit(command())
+
+import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -150,10 +157,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     from beam_jobs.command import main as command
 
     return command(argv)
-
-
-if __name__ == "__main__":
-    # What the workers unpickle must not live in __main__.
-    from beam_jobs.presample import main as run_as_module
-
-    sys.exit(run_as_module())

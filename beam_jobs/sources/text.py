@@ -15,7 +15,7 @@ import numpy.typing as npt
 from beam_jobs.sources.block import IntArray, Range
 from beam_jobs.sources.files import SourceFile, open_content, read_fully
 
-BLOCKS_A_RANGE = 8
+BLOCKS_A_RANGE = 16
 WHOLE_FILE = 1 << 62
 _NEWLINE = 10
 
