@@ -36,7 +36,7 @@ def quiet(verbose: bool) -> Iterator[None]:
     presample.addHandler(own)
     beam = logging.getLogger("apache_beam")
     root = logging.getLogger()
-    before = beam.level, root.level, beam.propagate
+    before = beam.level, root.level
     beam.setLevel(logging.CRITICAL + 1)
     root.setLevel(logging.CRITICAL + 1)
     with warnings.catch_warnings():
@@ -89,7 +89,10 @@ def show_result(manifest: Manifest, folder: str, warnings_: list[str], notes: li
     console.print(f"The dataset is in {folder}", markup=False)
     for note in notes:
         console.print(note, markup=False)
-    console.print("\n" + reading_snippet(folder) + "\n", markup=False)
+    if "://" in folder:
+        console.print("This version of InputFn reads local folders: copy the dataset to one.", markup=False)
+    else:
+        console.print("\n" + reading_snippet(folder) + "\n", markup=False)
     _show_warnings(warnings_)
 
 
@@ -113,10 +116,10 @@ class _Meter:
         if not PROGRESS.rows:
             return self._phase
         rate = PROGRESS.rows / max(now - self._started, _REFRESH_SECONDS)
-        size = readable_bytes(PROGRESS.bytes)
-        known = PROGRESS.total and PROGRESS.bytes and self._phase in ("counting", "drawing")
+        known = PROGRESS.total and self._phase in ("counting", "drawing")
         share = f" of {readable_bytes(PROGRESS.total)}" if known else ""
-        return f"{self._phase}: {PROGRESS.rows:,} rows, {size}{share}, {rate:,.0f} rows/s"
+        size = f", {readable_bytes(PROGRESS.bytes)}{share}" if PROGRESS.bytes else ""
+        return f"{self._phase}: {PROGRESS.rows:,} rows{size}, {rate:,.0f} rows/s"
 
 
 @contextmanager
@@ -127,7 +130,7 @@ def _phases_from_log() -> Iterator[None]:
         def emit(self, record: logging.LogRecord) -> None:
             text = str(record.args)
             for stage in PHASES:
-                if f"/{stage}" in text or f"){stage}" in text or f"_{stage}" in text or stage in text:
+                if stage in text:
                     PROGRESS.enter(stage)
 
     logger = logging.getLogger(_BUNDLES)

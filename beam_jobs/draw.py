@@ -22,6 +22,7 @@ from beam_jobs.profile import RangeNotes, identity_digest
 from beam_jobs.progress import PROGRESS
 from beam_jobs.rejects import RejectedRow, describe
 from beam_jobs.sources.block import Block, Encoded, IntArray
+from beam_jobs.sources.tfrecord_features import two_types
 from beam_jobs.unique_ids import id_groups
 from tfrecord_io import hashing
 from tfrecord_io.errors import SourceError
@@ -136,7 +137,8 @@ class _Choose:
     def __call__(self, item: tuple[Block, IntArray]) -> Chosen:
         block, strata = item
         layout = self._layout
-        identity = identity_digest(block) if self._by_id else block.positions
+        ids = block.identities() if self._by_id else []
+        identity = identity_digest(ids) if self._by_id else block.positions
         u = hashing.hash_positions(identity, self._draw)
         extra = (u <= layout.last[strata]) & layout.draws[strata]
         copies = layout.copies[strata] + extra
@@ -150,7 +152,7 @@ class _Choose:
             unsure=extra[rows] & (u[rows] >= layout.sure[strata[rows]]),
             u=u[rows],
             order=hashing.hash_positions(identity[rows], self._order),
-            ids=[values.take(pa.array(rows)) for values in block.identities()] if self._by_id else [],
+            ids=[values.take(pa.array(rows)) for values in ids],
         )
 
 
@@ -175,10 +177,7 @@ def merge_features(into: dict[str, tuple[str, int, int, int]], more: Mapping[str
     for name, (dtype, fewest, most, rows) in more.items():
         known = into.get(name, (dtype, fewest, most, 0))
         if known[0] != dtype:
-            raise SourceError(
-                f"Feature {name!r} is {known[0]} in some kept records and {dtype} in others. A feature needs one type "
-                "in all records; write the source again, or run the files apart."
-            )
+            raise two_types(name, known[0], dtype, "The kept records")
         into[name] = (dtype, min(known[1], fewest), max(known[2], most), known[3] + rows)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import logging
 import os
 import pickle
 import tempfile
@@ -23,13 +24,14 @@ from beam_jobs.output import Output, refuse_to_replace
 from beam_jobs.progress import PROGRESS
 from beam_jobs.sizes import SizeModel
 from beam_jobs.sources import content_of, open_source, read_schema
-from tfrecord_io.errors import PresampleError
+from tfrecord_io.errors import PresampleError, UsageError
 from tfrecord_io.manifest import Manifest
 from tfrecord_io.plan import FULL_BAND, Plan, plan_warnings
 from tfrecord_io.strategy import parse_strategy
 
 LOCAL_RUNNER = "FnApiRunner"
 _MOST_THREADS = 4
+_LOG = logging.getLogger("presample")
 
 
 def run(options: PresampleOptions, beam_args: Sequence[str] = (), *, run_id: str | None = None) -> Manifest:
@@ -60,8 +62,11 @@ def run(options: PresampleOptions, beam_args: Sequence[str] = (), *, run_id: str
         output.delete_folder(run_folder)
         remove_empty(new)
     manifest = Manifest.load(options.output, opener=output.open)
-    kept = {shard.path for shard in manifest.shards()} | {file["path"] for file in manifest.rejected["files"]}
-    output.delete([path for path in old if path not in kept])
+    kept = manifest.files()
+    try:
+        output.delete([path for path in old if path not in kept])
+    except PresampleError as error:
+        _LOG.warning("The dataset is published, but the old one's shards could not all be removed: %s", error)
     return manifest
 
 
@@ -74,8 +79,11 @@ def plan(options: PresampleOptions, beam_args: Sequence[str] = ()) -> Plan:
     with tempfile.TemporaryDirectory() as folder:
         options = dataclasses.replace(options, plan_only=True)
         _run_pipeline(make_job(options, beam_args, Output(options.output), folder), beam_args)
-        planned = pickle.loads(Path(folder, presample.PLAN_NOTE).read_bytes())
-        return planned if isinstance(planned, Plan) else Plan(strata=(), shard_size=0)
+        note = Path(folder, presample.PLAN_NOTE)
+        if not note.exists():
+            raise UsageError("--plan_only needs a runner on this machine, like the default one.")
+        planned: Plan = pickle.loads(note.read_bytes())
+        return planned
 
 
 def warnings_of_plan(options: PresampleOptions, planned: Plan) -> list[str]:
@@ -174,4 +182,4 @@ def _shards_to_purge(options: PresampleOptions) -> list[str]:
         old = Manifest.load(options.output, opener=output.open)
     except PresampleError:
         return []
-    return [shard.path for shard in old.shards()] + [file["path"] for file in old.rejected["files"]]
+    return sorted(old.files())

@@ -26,13 +26,22 @@ class WorkerError(RuntimeError):
     """A `PresampleError` inside a worker."""
 
 
+_KINDS: dict[str, type[PresampleError]] = {
+    kind.__name__: kind
+    for kind in (*vars(errors).values(), BandMissedError)
+    if isinstance(kind, type) and issubclass(kind, PresampleError)
+}
+"""What can be made again on the other side."""
+
+
 @contextmanager
 def reported() -> Iterator[None]:
     """Marks any `PresampleError` so that `cause_of` finds it on the other side."""
     try:
         yield
     except PresampleError as error:
-        content = json.dumps([type(error).__name__, str(error)]).encode().hex()
+        known = next(kind for kind in type(error).__mro__ if kind in _KINDS.values())
+        content = json.dumps([known.__name__, str(error)]).encode().hex()
         raise WorkerError(f"{error} ({_MARK}{content};)") from error
 
 
@@ -44,6 +53,4 @@ def cause_of(error: BaseException) -> PresampleError | None:
     if not found:
         return None
     name, message = json.loads(bytes.fromhex(found[1]))
-    kind = BandMissedError if name == BandMissedError.__name__ else getattr(errors, name, PresampleError)
-    result = kind(message)
-    return result if isinstance(result, PresampleError) else PresampleError(message)
+    return _KINDS.get(name, PresampleError)(message)

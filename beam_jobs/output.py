@@ -17,6 +17,9 @@ from apache_beam.io.filesystems import FileSystems
 from tfrecord_io.errors import OutputError
 from tfrecord_io.manifest import MANIFEST_NAME
 
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+"""What file systems without hard links say."""
+
 
 @dataclass(frozen=True)
 class Output:
@@ -60,15 +63,6 @@ class Output:
         if not FileSystems.exists(path):
             raise FileNotFoundError(errno.ENOENT, "there is no such file", path)
         return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
-
-    def holds(self, name: str, text: str) -> bool:
-        """Whether a file has exactly that text."""
-        with _explained(self.folder):
-            try:
-                with self.open(self.path(name)) as file:
-                    return file.read() == text.encode()
-            except FileNotFoundError:
-                return False
 
     @contextmanager
     def create(self, name: str) -> Iterator[BinaryIO]:
@@ -145,6 +139,12 @@ class Output:
                 os.link(self.path(draft), self.path(MANIFEST_NAME))
             except FileExistsError as error:
                 raise taken(self.folder) from error
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                if self.has_dataset():  # without links no step is both atomic and exclusive
+                    raise taken(self.folder) from error
+                Path(self.path(draft)).replace(self.path(MANIFEST_NAME))
 
     def check_space(self, needed: int, zipped: bool) -> None:
         """Refuses to start what will not fit.

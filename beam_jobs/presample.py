@@ -39,8 +39,6 @@ PLAN_NOTE = "plan.pickle"
 MOST_SHARDS = 1_000_000
 """Each takes memory while it is planned, and a line in the manifest."""
 
-_BEST_RATIO = 10
-
 
 def build(pipeline: beam.Pipeline, job: Job) -> None:
     """The whole flow. Reads the source twice, moves the kept rows once."""
@@ -142,7 +140,7 @@ def make_layout(job: Job, profile: Profile) -> Layout:
     )
     if not job.options.plan_only:
         zipped = job.options.compression == "gzip"
-        job.output.check_space(plan.bytes // (_BEST_RATIO if zipped else 1), zipped)
+        job.output.check_space(plan.bytes, zipped)
     shards = sum(stratum.shards for stratum in plan.strata)
     if shards > MOST_SHARDS:
         raise PlanError(

@@ -13,6 +13,7 @@ from fractions import Fraction
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from apache_beam.metrics import Metrics
 
 from beam_jobs.failures import reported
@@ -63,7 +64,6 @@ class Profile:
 
     tallies: dict[Class, Tally] = field(default_factory=dict)
     rows: int = 0
-    bytes: int = 0
     rejects: RejectLog = field(default_factory=RejectLog)
 
     def merge(self, other: Profile) -> None:
@@ -157,7 +157,7 @@ class _KeyStage:
         if self._by:
             hashes = hashing.hash_values(keys.split_values, self._keys)
         elif self._row_id:
-            hashes = hashing.hash_positions(identity_digest(block), self._keys)
+            hashes = hashing.hash_positions(identity_digest(block.identities()), self._keys)
         else:
             hashes = hashing.hash_positions(block.positions, self._keys)
         return block, keys, np.searchsorted(self._bounds, hashes, side="right").astype(np.int64)
@@ -178,9 +178,9 @@ def split_keys(job: Job, file: int) -> hashing.Keys:
     return hashing.derive_keys(job.options.seed, "split", "" if by_value else job.source.files[file].name)
 
 
-def identity_digest(block: Block) -> UInt64Array:
+def identity_digest(ids: list[pa.Array]) -> UInt64Array:
     """A 64-bit digest of the `--row_id` columns of each row."""
-    columns = [hashing.digest_values(values) for values in block.identities()]
+    columns = [hashing.digest_values(values) for values in ids]
     digest = columns[0]
     for column in columns[1:]:
         digest = hashing.combine(digest, column)

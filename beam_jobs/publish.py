@@ -19,8 +19,8 @@ from beam_jobs.profile import Profile
 from beam_jobs.rejects import RejectLog, describe
 from beam_jobs.write_shards import WrittenShard
 from tfrecord_io import hashing, labels
-from tfrecord_io.errors import OutputError, SourceError
-from tfrecord_io.manifest import MANIFEST_NAME, ClassEntry, Manifest, Shard, Split
+from tfrecord_io.errors import ManifestError, OutputError, SourceError
+from tfrecord_io.manifest import ClassEntry, Manifest, Shard, Split
 from tfrecord_io.plan import Stratum
 
 _WEIGHT_TOLERANCE = 1e-6
@@ -53,11 +53,24 @@ def publish(
     log.merge(profile.rejects)
     names, splits = _place_shards(job, layout, lost, shards)
     rejected = _write_rejected(job, log, names)
-    manifest = Manifest(
+    manifest = _manifest(job, total, profile, log, rejected, splits)
+    _move_into_place(job, names, manifest)
+    return manifest
+
+
+def _manifest(
+    job: Job,
+    facts: RangeFacts,
+    profile: Profile,
+    log: RejectLog,
+    rejected: list[dict[str, Any]],
+    splits: dict[str, Split],
+) -> Manifest:
+    return Manifest(
         label=job.options.label,
         weight=job.options.weight_out,
         compression=job.options.compression,
-        schema=_schema(job, total),
+        schema=_schema(job, facts),
         options=job.options.content(),
         sampling={
             "strategy": job.options.strategy,
@@ -84,8 +97,6 @@ def publish(
         },
         created=job.created,
     )
-    _move_into_place(job, names, manifest)
-    return manifest
 
 
 def check_bad_fraction(job: Job, log: RejectLog, bad: int, rows: int, what: str) -> None:
@@ -217,11 +228,22 @@ def _shape(fewest: int, most: int) -> list[int] | None:
 def _move_into_place(job: Job, names: dict[str, str], manifest: Manifest) -> None:
     """Renames, then publishes; what a failure leaves behind is taken away again."""
     new = [path for path in names.values() if not job.output.exists(path)]
-    text = manifest.to_json()
     try:
         job.output.rename(names)
-        job.output.write_manifest(text, job.run_folder, job.options.overwrite != "no")
+        job.output.write_manifest(manifest.to_json(), job.run_folder, job.options.overwrite != "no")
     except BaseException:
-        if not job.output.holds(MANIFEST_NAME, text):  # an interruption may come right after the last step
-            job.output.delete(new)
+        # An interruption may come right after the last step, or another run's dataset hold the same shards.
+        named = _named_now(job)
+        if named is not None:
+            job.output.delete([path for path in new if path not in named])
         raise
+
+
+def _named_now(job: Job) -> set[str] | None:
+    """The files of the dataset that is there now; None where its manifest cannot be read."""
+    if not job.output.has_dataset():
+        return set()
+    try:
+        return Manifest.load(job.options.output, opener=job.output.open).files()
+    except ManifestError:
+        return None

@@ -59,7 +59,7 @@ def readable_classes(manifest: Manifest, split: str) -> tuple[ClassEntry, ...]:
     if folded:
         raise UsageError(
             f"Split {split!r} holds several folds of the classes {', '.join(map(repr, folded))}, which "
-            "InputFn does not read yet. Write the dataset with --folds 1."
+            "this version of InputFn does not read."
         )
     for entry in classes:
         found = sum(shard.rows for shard in entry.shards)

@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for path in root.glob(".presample-*")
         if path.is_dir() and not path.is_symlink() and _UNFINISHED.fullmatch(path.name)
     ]
-    size = sum(path.stat().st_size for path in files)
     try:
+        size = sum(path.stat().st_size for path in files)
         for path in files:
             path.unlink()
         for folder in folders:
@@ -71,7 +71,7 @@ def _named(root: Path) -> set[str]:
     if not os.path.lexists(root / MANIFEST_NAME) and (any(root.glob(".presample-*")) or any(_shard_files(root))):
         return set()
     manifest = Manifest.load(root)
-    return {shard.path for shard in manifest.shards()} | {file["path"] for file in manifest.rejected["files"]}
+    return manifest.files()
 
 
 def _shard_files(root: Path) -> Iterator[Path]:

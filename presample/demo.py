@@ -66,6 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PresampleError as error:
         print(f"presample demo: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"presample demo: {error.filename or output}: {error.strerror or error}.", file=sys.stderr)
+        return 1
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("apache_beam", "keras", "tensorflow"):
             raise

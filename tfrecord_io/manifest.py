@@ -102,6 +102,8 @@ class Manifest:
           ManifestError: no dataset there, or its manifest is damaged or of a newer format.
         """
         path = manifest_path(directory)
+        if opener is None and "://" in path:
+            raise ManifestError(f"{path}: this version reads datasets from local folders only. Copy it to one first.")
         try:
             with (opener or _open_local)(path) as file:
                 text = file.read()
@@ -184,6 +186,10 @@ class Manifest:
         mode = "none" if split in UNRESAMPLED_SPLITS else self.sampling["weights"]
         return weight_factors(mode, {entry.label: (entry.source_weight, cast(float, entry.weight)) for entry in kept})
 
+    def files(self) -> set[str]:
+        """The paths of all shards and of the rejected rows."""
+        return {shard.path for shard in self.shards()} | {file["path"] for file in self.rejected["files"]}
+
     def shards(self) -> Iterator[Shard]:
         """Every shard of every split and class."""
         for split in self.splits.values():
@@ -209,9 +215,7 @@ def weight_factors(mode: str, classes: Mapping[Label, tuple[float, float]]) -> d
 def manifest_path(directory: str | os.PathLike[str]) -> str:
     """The path of a dataset's manifest, given the dataset or the manifest itself."""
     path = os.fspath(directory)
-    return (
-        path if path.endswith("/" + MANIFEST_NAME) or path == MANIFEST_NAME else path.rstrip("/") + "/" + MANIFEST_NAME
-    )
+    return path if path.split("/")[-1] == MANIFEST_NAME else path.rstrip("/") + "/" + MANIFEST_NAME
 
 
 def content_id(document: Mapping[str, Any]) -> str:

@@ -113,11 +113,14 @@ def _check_shard(root: Path, manifest: Manifest, label: Label, weight: float | N
 def _check_digest(root: Path, name: str, size: int, sha256: str) -> tuple[bytes | None, list[str]]:
     """The file's content if it can be read, and what is wrong with it."""
     path = root / name
-    if not path.is_file():
-        return None, [f"{name} is missing."]
-    if path.stat().st_size != size:
-        return path.read_bytes(), [f"{name} has {path.stat().st_size} bytes; the manifest says {size}."]
-    content = path.read_bytes()
+    try:
+        if not path.is_file():
+            return None, [f"{name} is missing."]
+        content = path.read_bytes()
+    except OSError as error:
+        return None, [f"{name} cannot be read: {error.strerror or error}."]
+    if len(content) != size:
+        return content, [f"{name} has {len(content)} bytes; the manifest says {size}."]
     if hashlib.sha256(content).hexdigest() != sha256:
         return content, [f"{name}: its SHA-256 differs from the manifest's; its content was changed."]
     return content, []

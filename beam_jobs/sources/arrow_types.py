@@ -40,7 +40,7 @@ class ArrowColumn:
     @property
     def label_dtype(self) -> str:
         """The dtype of labels in this column; booleans are labels of their own dtype."""
-        return "bool" if pa.types.is_boolean(_value_type(self.type)) else self.dtype
+        return "bool" if pa.types.is_boolean(self.type) and self.dtype == "int64" else self.dtype
 
     @property
     def why_not(self) -> str:
@@ -89,9 +89,9 @@ class ArrowColumn:
         if self.label_dtype == "bool":
             return bool(value.as_py())
         if self.dtype == "int64":
-            return int(value.cast(pa.int64()).as_py())
+            return int(_cast_exactly(pa.array([value.as_py()], value.type), pa.int64())[0].as_py())
         if self.dtype == "float32":
-            return labels.from_float(value.cast(pa.float64()).as_py())
+            return labels.from_float(_cast_exactly(pa.array([value.as_py()], value.type), pa.float64())[0].as_py())
         return labels.from_bytes(as_text(pa.array([value.as_py()], value.type))[0].as_py())
 
 
@@ -163,6 +163,8 @@ def _map_column(field: pa.Field, declared: Mapping[str, Any] | None) -> ArrowCol
         raise UsageError(f"--schema: column {field.name!r} has mode {mode}; it must be NULLABLE, REQUIRED or REPEATED.")
     if (mode == "REPEATED") != _is_list(field.type):
         raise UsageError(f"--schema: column {field.name!r} has mode {mode}, but is {field.type} in the file.")
+    if BIGQUERY_TYPES[name] == "bool" and not pa.types.is_boolean(kind):
+        raise UsageError(f"--schema: column {field.name!r} is BOOLEAN, but {kind} in the file. Declare it INTEGER.")
     dtype = {"bool": "int64"}.get(BIGQUERY_TYPES[name], BIGQUERY_TYPES[name])
     return ArrowColumn(field.type, dtype, shape, required=mode == "REQUIRED")
 

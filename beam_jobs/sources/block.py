@@ -71,7 +71,6 @@ class Keys:
     labels: Sequence[Label]
     weights: FloatArray | None = None
     split_values: pa.Array | None = None
-    id_values: list[pa.Array] | None = None
     rejects: list[Reject] = field(default_factory=list)
 
 

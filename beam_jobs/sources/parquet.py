@@ -80,6 +80,8 @@ class ParquetSource(Source):
         for file in self.files[::step][:_SAMPLE_GROUPS]:
             with open_file(file) as parquet:
                 _check_schema(parquet.schema_arrow, self, file)
+                if not parquet.num_row_groups:
+                    continue
                 groups = sorted({i * parquet.num_row_groups // each for i in range(each)} - {parquet.num_row_groups})
                 blocks = max(1, _SAMPLE_BLOCKS // (len(groups) * min(len(self.files), _SAMPLE_GROUPS)))
                 for group in groups:
@@ -135,12 +137,14 @@ class ParquetBlock(Block):
 
     def pick(self, rows: IntArray) -> ParquetRows:
         source = self._source
+        schema = pa.schema([(name, column.type) for name, column in source.columns.items()])
         if not len(rows):
-            batch = pa.schema([(name, column.type) for name, column in source.columns.items()]).empty_table()
-            return ParquetRows(source, self._file, batch, self.positions[rows])
-        batch = self._group.read(list(source.columns), self._index)
+            return ParquetRows(source, self._file, schema.empty_table(), self.positions[rows])
+        batch = self._group.read(schema.names, self._index)
         batch = batch if len(rows) == batch.num_rows else batch.take(pa.array(rows))
-        return ParquetRows(source, self._file, pa.Table.from_batches([batch]), self.positions[rows])
+        # Of the plain schema, so that parts join whatever their files say of nulls and metadata.
+        table = pa.Table.from_arrays([batch.column(name) for name in schema.names], schema=schema)
+        return ParquetRows(source, self._file, table, self.positions[rows])
 
     def _reject(self, batch: pa.RecordBatch, row: int, reason: str, message: str) -> Reject:
         return Reject(row, int(self.positions[row]), reason, message, _raw(batch, row))
@@ -190,9 +194,6 @@ def open_parquet(
     twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if twice:
         raise SourceError(f"{files[0].path} names {', '.join(twice)} twice. Give each column a name of its own.")
-    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
-    if twice:
-        raise SourceError(f"{files[0].path}: more than one column is called {', '.join(twice)}. Rename all but one.")
     check_columns(keys, weight_out, schema.names, files[0].path)
     columns = arrow_types.map_columns(schema, declared, files[0].path)
     arrow_types.refuse_lists({name: columns[name] for name in keys.names}, files[0].path)

@@ -32,7 +32,16 @@ from beam_jobs.sources.block import (
 from beam_jobs.sources.columns import check_columns, check_weights, stored_weights
 from beam_jobs.sources.files import SourceFile, open_content
 from beam_jobs.sources.text import WHOLE_FILE
-from beam_jobs.sources.tfrecord_features import Seen, label_of, observe, single_of, text_of, weight_collision, weight_of
+from beam_jobs.sources.tfrecord_features import (
+    Seen,
+    TwoTypesError,
+    label_of,
+    observe,
+    single_of,
+    text_of,
+    weight_collision,
+    weight_of,
+)
 from tfrecord_io import records
 from tfrecord_io.errors import CorruptShardError, SourceError, UsageError
 from tfrecord_io.example_proto import parse_example
@@ -207,9 +216,10 @@ def open_tfrecord(
                 break
             try:
                 observe(parse_example(payload), seen, file, position)
-            except SourceError as error:
-                if "two types" in str(error):
-                    raise
+            except TwoTypesError:
+                raise
+            except SourceError:
+                continue  # pass 1 will reject it
     if weight_out in seen:
         raise weight_collision(files[0], weight_out)
     check_columns(keys, weight_out, sorted(seen), files[0].path)

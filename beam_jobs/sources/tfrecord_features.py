@@ -19,6 +19,10 @@ Seen = dict[str, tuple[str, int, int, int]]
 """name -> (dtype, fewest values, most values, records that have it)."""
 
 
+class TwoTypesError(SourceError):
+    """A feature is not of one type in all records."""
+
+
 def observe(features: Features, seen: Seen, file: SourceFile, position: int) -> None:
     """Widens what is known of each feature: dtype, fewest and most values, records that have it."""
     for name, (dtype, values) in features.items():
@@ -26,13 +30,13 @@ def observe(features: Features, seen: Seen, file: SourceFile, position: int) -> 
             continue
         known = seen.get(name, (dtype, len(values), len(values), 0))
         if known[0] != dtype:
-            raise SourceError(two_types(name, known[0], dtype, f"{file.path}, record at byte {position}"))
+            raise two_types(name, known[0], dtype, f"{file.path}, record at byte {position}")
         seen[name] = (dtype, min(known[1], len(values)), max(known[2], len(values)), known[3] + 1)
 
 
-def two_types(name: str, first: str, second: str, where: str) -> str:
-    """The message for a feature that is not of one type in all records."""
-    return (
+def two_types(name: str, first: str, second: str, where: str) -> TwoTypesError:
+    """The error for a feature that is not of one type in all records."""
+    return TwoTypesError(
         f"{where}: feature {name!r} is of two types, {first} elsewhere and {second} here. A feature needs one type in "
         "all records; write the source again, or run the files apart."
     )

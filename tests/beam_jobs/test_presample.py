@@ -321,3 +321,12 @@ def test_copies_of_a_row_lie_apart(presample: Presample, write: ...) -> None:
     neighbours = sum(a == b for a, b in itertools.pairwise(ids))
     assert neighbours < 35  # 10 expected of a random order, 1800 if copies stood together
     assert len(made.classes()["a"].shards) > 5
+
+
+def test_ten_thousand_classes(presample: Presample, write: ...) -> None:
+    rows = [(i % 10_000, i) for i in range(30_000)]
+    made = presample(write("many.csv", csv_text("y,id", rows)), strategy="max=2")
+    assert len(made.classes()) == 10_000
+    assert {entry.rows for entry in made.classes().values()} == {2}
+    assert {sum(shard.rows for shard in entry.shards) for entry in made.classes().values()} == {2}
+    assert len(list(made.folder.glob("train/*/part-*"))) == 10_000

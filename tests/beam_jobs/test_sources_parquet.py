@@ -258,3 +258,25 @@ def test_a_csv_and_a_parquet_of_the_same_ids_keep_the_same_rows(presample: Presa
     assert made[0].ids(split="test") == made[1].ids(split="test")
     assert made[0].files() == made[1].files()  # the order in a shard follows the ids as well
     assert presample(parquet, **options, seed=1).ids() != made[0].ids()
+
+
+def test_files_without_row_groups_and_columns_that_are_never_null(presample: Presample, tmp_path: Path) -> None:
+    never = pa.schema([pa.field("y", pa.int64(), nullable=False), pa.field("id", pa.int64(), nullable=False)])
+    rows = pa.table({"y": [int(i == 45_000) for i in range(90_000)], "id": list(range(90_000))}, schema=never)
+    (tmp_path / "parts").mkdir()
+    pq.write_table(rows, tmp_path / "parts/b.parquet")
+    pq.write_table(
+        rows.slice(0, 9).cast(pa.schema([("y", pa.int64()), ("id", pa.int64())])), tmp_path / "parts/c.parquet"
+    )
+    pq.ParquetWriter(tmp_path / "parts/a.parquet", never).close()
+    assert pq.ParquetFile(tmp_path / "parts/a.parquet").num_row_groups == 0
+    assert presample(tmp_path / "parts/*", strategy="counts:0=2,1=1").sizes() == {0: 2, 1: 1}
+
+
+def test_a_boolean_label_declared_otherwise(presample: Presample, tmp_path: Path) -> None:
+    path = _write(tmp_path / "rows.parquet", {"y": [i % 3 == 0 for i in range(30)], "id": list(range(30))})
+    made = presample(path, schema='[{"name": "y", "type": "STRING"}]')
+    assert made.sizes() == {"false": 10, "true": 10}
+    assert verify(made.folder).whole
+    with pytest.raises(UsageError, match="'id' is BOOLEAN, but int64 in the file"):
+        presample(path, schema='[{"name": "id", "type": "BOOLEAN"}]')
