@@ -1,7 +1,7 @@
 """Keeps freed memory in the process: blocks of some MB come and go thousands of times a run.
 
 By default glibc and Arrow's allocator hand each of them back to the system, which then has to clear
-every page anew: half of the processor time of a run where little else is done with a block.
+every page anew: a third of the processor time of a run that keeps little.
 """
 
 from __future__ import annotations

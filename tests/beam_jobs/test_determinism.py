@@ -65,7 +65,7 @@ def reference(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset
     return made
 
 
-def _same(made: Dataset, reference: Dataset) -> None:
+def _assert_same(made: Dataset, reference: Dataset) -> None:
     assert made.manifest.dataset_id == reference.manifest.dataset_id
     assert made.files() == reference.files()
 
@@ -82,17 +82,17 @@ IN_MEMORY = ("--direct_running_mode=in_memory",)
 def test_running_modes(
     presample: Presample, source: Path, reference: Dataset, beam_args: tuple[str, ...], block_size: int
 ) -> None:
-    _same(presample(source / "*/*.csv", beam_args, **OPTIONS, block_size=block_size), reference)
+    _assert_same(presample(source / "*/*.csv", beam_args, **OPTIONS, block_size=block_size), reference)
 
 
 @pytest.mark.parametrize("block_size", [190, 1_000, 64_000])
 def test_block_sizes(presample: Presample, source: Path, reference: Dataset, block_size: int) -> None:
-    _same(presample(source / "*/*.csv", **OPTIONS, block_size=block_size), reference)
+    _assert_same(presample(source / "*/*.csv", **OPTIONS, block_size=block_size), reference)
 
 
 def test_patterns_in_another_order_and_twice(presample: Presample, source: Path, reference: Dataset) -> None:
     patterns = [source / "day1/part3.csv", source / "day?/*", source / "day0/*.csv", source / "**/part1.csv"]
-    _same(presample(patterns, **OPTIONS), reference)
+    _assert_same(presample(patterns, **OPTIONS), reference)
 
 
 def test_another_listing_order_in_another_place(
@@ -102,13 +102,13 @@ def test_another_listing_order_in_another_place(
         target = tmp_path / "elsewhere" / "deep" / path.relative_to(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    _same(presample(tmp_path / "elsewhere/*/*/*.csv", **OPTIONS), reference)
+    _assert_same(presample(tmp_path / "elsewhere/*/*/*.csv", **OPTIONS), reference)
 
 
 def test_gzip_output(presample: Presample, source: Path, reference: Dataset) -> None:
     options = OPTIONS | {"compression": "gzip"}
     made = presample(source / "*/*.csv", **options)
-    _same(presample(source / "*/*.csv", THREADS, **options, block_size=1_500), made)
+    _assert_same(presample(source / "*/*.csv", THREADS, **options, block_size=1_500), made)
     assert made.ids() == reference.ids()
 
 
@@ -163,9 +163,9 @@ def test_other_formats(
     path = convert(source, tmp_path)
     made = presample(path, **OPTIONS)
     assert sum(made.sizes().values()) == 150 + 700 + 333
-    _same(presample(path, THREADS, **OPTIONS, block_size=900), made)
+    _assert_same(presample(path, THREADS, **OPTIONS, block_size=900), made)
     if convert is _as_parquet:
-        _same(presample(path, PROCESSES, **OPTIONS), made)
+        _assert_same(presample(path, PROCESSES, **OPTIONS), made)
 
 
 def test_a_missed_band_is_redone(source: Path, reference: Dataset, tmp_path: Path) -> None:
@@ -179,4 +179,4 @@ def test_a_missed_band_is_redone(source: Path, reference: Dataset, tmp_path: Pat
     assert not output.has_dataset()
     driver._run_until_exact(narrow, ())
     output.delete_folder(job.run_folder)
-    _same(Dataset(tmp_path / "redone", Manifest.load(tmp_path / "redone")), reference)
+    _assert_same(Dataset(tmp_path / "redone", Manifest.load(tmp_path / "redone")), reference)

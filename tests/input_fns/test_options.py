@@ -68,9 +68,7 @@ def test_an_empty_class_is_left_out(dataset):
 
 def test_several_folds_are_not_read_in_silence(dataset):
     path = dataset(Data(classes=[ClassData(label=0, rows=4, folds=2)]))
-    with pytest.raises(
-        UsageError, match="several folds of the classes 0, which this version"
-    ):
+    with pytest.raises(UsageError, match="several folds of the classes 0, which this version"):
         InputFn(path, batch_size=1)
 
 

@@ -38,7 +38,7 @@ def test_positions_spread_evenly(step):
         assert stats.chisquare(np.bincount(buckets.astype(np.int64), minlength=256)).pvalue > LEVEL
 
 
-def _independent(first: np.ndarray, second: np.ndarray) -> None:
+def _assert_independent(first: np.ndarray, second: np.ndarray) -> None:
     """Chi-square over a 16 x 16 table of the top bits, and the correlation of the ranks' values."""
     top = [(x >> np.uint64(60)).astype(np.int64) for x in (first, second)]
     table = np.bincount(top[0] * 16 + top[1], minlength=256)
@@ -52,7 +52,9 @@ def _independent(first: np.ndarray, second: np.ndarray) -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, 41, 2**31 - 1, -1])
 def test_neighbouring_seeds_are_independent(seed):
-    _independent(*(hash_positions(positions(1 << 17), derive_keys(s, "draw", "a.csv")) for s in (seed, seed + 1)))
+    _assert_independent(
+        *(hash_positions(positions(1 << 17), derive_keys(s, "draw", "a.csv")) for s in (seed, seed + 1))
+    )
 
 
 def test_neighbouring_seeds_do_not_shift():
@@ -64,16 +66,18 @@ def test_neighbouring_seeds_do_not_shift():
 @pytest.mark.parametrize("lag", [1, 2, 80])
 def test_neighbouring_positions_are_independent(lag):
     hashed = hash_positions(positions((1 << 17) + lag), derive_keys(0, "draw", "a.csv"))
-    _independent(hashed[:-lag], hashed[lag:])
+    _assert_independent(hashed[:-lag], hashed[lag:])
 
 
 @pytest.mark.parametrize("pair", list(itertools.combinations(["draw", "order", "split"], 2)), ids="-".join)
 def test_salts_are_independent(pair):
-    _independent(*(hash_positions(positions(1 << 17), derive_keys(0, salt, "a.csv")) for salt in pair))
+    _assert_independent(*(hash_positions(positions(1 << 17), derive_keys(0, salt, "a.csv")) for salt in pair))
 
 
 def test_paths_are_independent():
-    _independent(*(hash_positions(positions(1 << 17), derive_keys(0, "draw", path)) for path in ("a.csv", "b.csv")))
+    _assert_independent(
+        *(hash_positions(positions(1 << 17), derive_keys(0, "draw", path)) for path in ("a.csv", "b.csv"))
+    )
 
 
 def test_a_draw_in_one_split_is_as_uniform_as_over_all():
@@ -87,4 +91,4 @@ def test_copies_are_independent():
     hashed = hash_positions(positions(1 << 17), derive_keys(0, "order", "a"))
     copies = [vary(hashed, np.full(len(hashed), copy)) for copy in range(4)]
     for one, two in itertools.combinations(copies, 2):
-        _independent(one, two)
+        _assert_independent(one, two)
