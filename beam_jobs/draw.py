@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import apache_beam as beam
@@ -12,6 +12,7 @@ from apache_beam.metrics import Metrics
 
 from beam_jobs.chosen import Chosen
 from beam_jobs.cut import Band, Candidates
+from beam_jobs.facts import StoredFacts
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
 from beam_jobs.kept_rows import KEPT, pack
@@ -20,9 +21,8 @@ from beam_jobs.memory import keep_freed_memory
 from beam_jobs.ordered import ordered_map
 from beam_jobs.profile import RangeNotes, identity_digest
 from beam_jobs.progress import PROGRESS
-from beam_jobs.rejects import RejectedRow, describe
+from beam_jobs.rejects import RejectedRow, bad_row
 from beam_jobs.sources.block import Block, Encoded, IntArray
-from beam_jobs.sources.tfrecord_features import two_types
 from beam_jobs.unique_ids import id_groups
 from tfrecord_io import hashing
 from tfrecord_io.errors import SourceError
@@ -43,12 +43,10 @@ class LostRow:
 
 @dataclass
 class RangeFacts:
-    """What the draw learnt on the way: lost rows, absent features, and features of TFRecords."""
+    """What the draw learnt on the way: lost rows, facts about the stored ones, and ids to compare."""
 
     lost: list[LostRow] = field(default_factory=list)
-    absent: set[str] = field(default_factory=set)
-    features: dict[str, tuple[str, int, int, int]] = field(default_factory=dict)
-    rows: int = 0
+    stored: StoredFacts = field(default_factory=StoredFacts)
     ids: list[tuple[int, list[tuple[bytes, ...]]]] = field(default_factory=list)
 
 
@@ -112,16 +110,14 @@ class DrawRange(beam.DoFn):
     def _note(self, facts: RangeFacts, chosen: Chosen, encoded: Encoded, file: int) -> None:
         for reject in encoded.rejects:
             row, at = RejectedRow.of(self._job.source.files[file], reject), reject.row
-            if self._job.options.on_bad_row == "fail":
-                raise SourceError(f"Bad row (--on_bad_row fail): {describe(row, self._job.source.format)}")
             stratum = int(chosen.strata[at])
             unsure = Band.single(stratum, int(chosen.u[at]), file, reject.position) if chosen.unsure[at] else None
+            if self._job.options.on_bad_row == "fail" and (unsure is None or chosen.copies[at] > 1):
+                raise bad_row(row, self._job.source.format)
             facts.lost.append(LostRow(stratum, int(chosen.copies[at]), unsure, row))
         if chosen.ids:
             facts.ids += id_groups(chosen.ids)
-        facts.rows += len(encoded.good)
-        facts.absent |= {name for name, count in encoded.absent.items() if count}
-        merge_features(facts.features, encoded.features)
+        facts.stored.note(file, chosen, encoded)
 
 
 class _Choose:
@@ -166,19 +162,6 @@ def _in_batches(picked: Iterator[Chosen]) -> Iterator[Chosen]:
             waiting = []
     if waiting:
         yield Chosen.join(waiting)
-
-
-def merge_features(into: dict[str, tuple[str, int, int, int]], more: Mapping[str, tuple[str, int, int, int]]) -> None:
-    """Widens what is known of features: dtype, fewest and most values, rows that have them.
-
-    Raises:
-      SourceError: a feature is of two types.
-    """
-    for name, (dtype, fewest, most, rows) in more.items():
-        known = into.get(name, (dtype, fewest, most, 0))
-        if known[0] != dtype:
-            raise two_types(name, known[0], dtype, "The kept records")
-        into[name] = (dtype, min(known[1], fewest), max(known[2], most), known[3] + rows)
 
 
 def _with_strata(job: Job, notes: RangeNotes, layout: Layout) -> Iterator[tuple[Block, IntArray]]:

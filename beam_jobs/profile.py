@@ -22,7 +22,7 @@ from beam_jobs.memory import keep_freed_memory
 from beam_jobs.options import DEFAULT_MAX_CLASSES
 from beam_jobs.ordered import ordered_map
 from beam_jobs.progress import PROGRESS
-from beam_jobs.rejects import RejectedRow, RejectLog, describe
+from beam_jobs.rejects import RejectedRow, RejectLog, bad_row
 from beam_jobs.sources.block import Block, IntArray, Keys, Range
 from tfrecord_io import exact, hashing
 from tfrecord_io.errors import SourceError
@@ -109,8 +109,7 @@ class ProfileRange(beam.DoFn):
             profile.merge(_tally(block, keys, local, classes))
             profile.rejects.add(RejectedRow.of(job.source.files[part.file], reject) for reject in keys.rejects)
             if keys.rejects and job.options.on_bad_row == "fail":
-                first = describe(profile.rejects.first(), job.source.format)
-                raise SourceError(f"Bad row (--on_bad_row fail): {first}")
+                raise bad_row(profile.rejects.first(), job.source.format)
             check_classes(len({label for _, label in classes}), 0, job.options.label, job.options.max_classes)
             codes.append(local)
             PROGRESS.add("Profile", len(block), block.total_bytes)

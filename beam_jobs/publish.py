@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from beam_jobs.cut import Cuts
-from beam_jobs.draw import LostRow, RangeFacts, merge_features
+from beam_jobs.draw import LostRow, RangeFacts
 from beam_jobs.job import Job
 from beam_jobs.layout import Layout
 from beam_jobs.profile import Profile
-from beam_jobs.rejects import RejectLog, describe
+from beam_jobs.rejects import RejectLog, bad_row, describe
 from beam_jobs.write_shards import WrittenShard
 from tfrecord_io import hashing, labels
 from tfrecord_io.errors import ManifestError, OutputError, SourceError
@@ -43,10 +43,11 @@ def publish(
     total = RangeFacts()
     for part in facts:
         total.lost += part.lost
-        total.absent |= part.absent
-        total.rows += part.rows
-        merge_features(total.features, part.features)
+        total.stored.merge(part.stored)
+    total.stored.settle(cuts)
     lost, log = _settle_losses(total.lost, cuts)
+    if log.total and job.options.on_bad_row == "fail":
+        raise bad_row(log.first(), job.source.format)
     check_bad_fraction(job, log, sum(lost.values()), sum(s.rows for s in layout.plan.strata), "drawn rows")
     shards = {shard.shard: shard for shard in written}
     _audit(job, layout, lost, shards)
@@ -70,7 +71,7 @@ def _manifest(
         label=job.options.label,
         weight=job.options.weight_out,
         compression=job.options.compression,
-        schema=_schema(job, facts),
+        schema=facts.stored.schema(job.source.schema),
         options=job.options.content(),
         sampling={
             "strategy": job.options.strategy,
@@ -207,22 +208,6 @@ def _write_rejected(job: Job, log: RejectLog, names: dict[str, str]) -> list[dic
     path = f"rejected/part-00000-of-00001-{digest[:16]}.jsonl"
     names[draft] = path
     return [{"path": path, "rows": len(log.listed()), "bytes": len(content), "sha256": digest}]
-
-
-def _schema(job: Job, facts: RangeFacts) -> dict[str, dict[str, Any]]:
-    """The features of the kept rows."""
-    if facts.features:
-        return {
-            name: {"dtype": dtype, "shape": _shape(fewest, most), "optional": rows < facts.rows}
-            for name, (dtype, fewest, most, rows) in sorted(facts.features.items())
-        }
-    return {name: {**spec, "optional": name in facts.absent} for name, spec in job.source.schema.items()}
-
-
-def _shape(fewest: int, most: int) -> list[int] | None:
-    if fewest != most:
-        return None
-    return [] if most == 1 else [most]
 
 
 def _move_into_place(job: Job, names: dict[str, str], manifest: Manifest) -> None:

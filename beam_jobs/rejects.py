@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from beam_jobs.sources.block import Reject
 from beam_jobs.sources.files import SourceFile, place
+from tfrecord_io.errors import SourceError
 
 ROWS_A_REASON = 1_000
 
@@ -83,3 +84,8 @@ class RejectLog:
 def describe(row: RejectedRow, kind: str) -> str:
     """One line about a bad row of a source of format `kind`, for an error message."""
     return f"{row.file}, {place(kind, row.position)}: {row.message}"
+
+
+def bad_row(row: RejectedRow, kind: str) -> SourceError:
+    """The error for a bad row where none is allowed."""
+    return SourceError(f"Bad row (--on_bad_row fail): {describe(row, kind)}")

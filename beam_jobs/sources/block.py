@@ -79,16 +79,16 @@ class Encoded:
     """Drawn rows as Examples with their weight.
 
     `good` [m] indexes the rows that were to be encoded; payloads and weights [m] belong to them.
-    `absent` counts missing values by feature. `features` are the dtypes and value counts seen, where
-    only reading the rows can tell: name -> (dtype, fewest, most, rows).
+    `absent` marks the rows [m] without a value, for each feature that some lack. `features` [m] are
+    the features of each, where only reading the rows can tell: name -> (dtype, number of values).
     """
 
     payloads: pa.LargeBinaryArray
     good: IntArray
     weights: npt.NDArray[np.float32]
     rejects: list[Reject]
-    absent: Mapping[str, int] = field(default_factory=dict)
-    features: Mapping[str, tuple[str, int, int, int]] = field(default_factory=dict)
+    absent: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    features: Sequence[Mapping[str, tuple[str, int]]] = ()
 
 
 class Block(ABC):

@@ -23,7 +23,11 @@ def encode_columns(
     batch = pa.RecordBatch.from_pydict({**columns, weight_out: pa.array(weights)})
     good = np.delete(np.arange(len(weights)), [reject.row for reject in rejects])
     batch = batch.take(pa.array(good)) if rejects else batch
-    absent = {field.name: column.null_count for field, column in zip(batch.schema, batch.columns, strict=True)}
+    absent = {
+        field.name: column.is_null().to_numpy(zero_copy_only=False)
+        for field, column in zip(batch.schema, batch.columns, strict=True)
+        if column.null_count
+    }
     return Encoded(encode_examples(batch), good, weights[good], rejects, absent)
 
 

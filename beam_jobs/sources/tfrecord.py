@@ -34,13 +34,13 @@ from beam_jobs.sources.files import SourceFile, open_content
 from beam_jobs.sources.text import WHOLE_FILE
 from beam_jobs.sources.tfrecord_features import (
     Seen,
-    TwoTypesError,
+    counts_of,
     label_of,
-    observe,
     single_of,
     text_of,
     weight_collision,
     weight_of,
+    widen,
 )
 from tfrecord_io import records
 from tfrecord_io.errors import CorruptShardError, SourceError, UsageError
@@ -177,17 +177,17 @@ class TFRecordRows(Rows):
     def encode(self, factors: FloatArray) -> Encoded:
         weight, weight_out = self._source.key_columns.weight, self._source.weight_out
         original = np.ones(len(self))
-        seen: Seen = {}
+        counts = []
         for row, payload in enumerate(self._payloads):
             features = parse_example(payload)
             if weight_out in features:
                 raise weight_collision(self._file, weight_out)
-            observe(features, seen, self._file, int(self.positions[row]))
+            counts.append(counts_of(features))
             if weight:
                 original[row] = weight_of(features, weight)
         weights = stored_weights(original, factors)
         suffixed = concatenate(pa.array(self._payloads, pa.large_binary()), feature_suffix(weight_out, weights))
-        return Encoded(suffixed, np.arange(len(self)), weights, [], features=seen)
+        return Encoded(suffixed, np.arange(len(self)), weights, [], features=counts)
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
@@ -215,11 +215,11 @@ def open_tfrecord(
             if index * min(len(files), SAMPLE_FILES) >= SAMPLE_RECORDS:
                 break
             try:
-                observe(parse_example(payload), seen, file, position)
-            except TwoTypesError:
-                raise
+                features = parse_example(payload)
             except SourceError:
                 continue  # pass 1 will reject it
+            for name, (dtype, count) in counts_of(features).items():
+                widen(seen, name, (dtype, count, count, 1), f"{file.path}, record at byte {position}")
     if weight_out in seen:
         raise weight_collision(files[0], weight_out)
     check_columns(keys, weight_out, sorted(seen), files[0].path)

@@ -23,23 +23,24 @@ class TwoTypesError(SourceError):
     """A feature is not of one type in all records."""
 
 
-def observe(features: Features, seen: Seen, file: SourceFile, position: int) -> None:
-    """Widens what is known of each feature: dtype, fewest and most values, records that have it."""
-    for name, (dtype, values) in features.items():
-        if dtype is None:
-            continue
-        known = seen.get(name, (dtype, len(values), len(values), 0))
-        if known[0] != dtype:
-            raise two_types(name, known[0], dtype, f"{file.path}, record at byte {position}")
-        seen[name] = (dtype, min(known[1], len(values)), max(known[2], len(values)), known[3] + 1)
+def counts_of(features: Features) -> dict[str, tuple[str, int]]:
+    """The dtype and the number of values of each feature; those without a kind left out."""
+    return {name: (dtype, len(values)) for name, (dtype, values) in features.items() if dtype is not None}
 
 
-def two_types(name: str, first: str, second: str, where: str) -> TwoTypesError:
-    """The error for a feature that is not of one type in all records."""
-    return TwoTypesError(
-        f"{where}: feature {name!r} is of two types, {first} elsewhere and {second} here. A feature needs one type in "
-        "all records; write the source again, or run the files apart."
-    )
+def widen(seen: Seen, name: str, more: tuple[str, int, int, int], where: str) -> None:
+    """Adds what is known of a feature from other records.
+
+    Raises:
+      TwoTypesError: it is of another type there.
+    """
+    known = seen.get(name, (*more[:3], 0))
+    if known[0] != more[0]:
+        raise TwoTypesError(
+            f"{where}: feature {name!r} is of two types, {known[0]} and {more[0]}. A feature needs one type in all "
+            "records; write the source again, or run the files apart."
+        )
+    seen[name] = (known[0], min(known[1], more[1]), max(known[2], more[2]), known[3] + more[3])
 
 
 def single_of(features: Features, name: str) -> bytes | float | int:

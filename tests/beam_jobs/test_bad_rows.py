@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.beam_jobs.conftest import Presample, csv_text
+from tests.beam_jobs.conftest import Dataset, Presample, csv_text
 from tfrecord_io.errors import SourceError
 from tfrecord_io.verify import verify
 
@@ -187,3 +187,24 @@ def test_a_file_whose_name_is_not_utf8(presample: Presample, tmp_path: Path) -> 
 def test_a_file_of_bad_rows_alone(presample: Presample, write: ...) -> None:
     with pytest.raises(SourceError, match="no usable rows"):
         presample(write("rows.csv", "y,id\n1\n2\n"), max_bad_fraction=1.0)
+
+
+def test_rows_that_the_cut_leaves_out_leave_no_trace(presample: Presample, write: ...) -> None:
+    options = {
+        "strategy": "max=5",
+        "row_id": "id",
+        "schema": '[{"name": "v", "type": "INTEGER"}]',
+        "on_bad_row": "fail",
+    }
+
+    def made(changed: int, value: str) -> Dataset:
+        rows = [(int(i == 40), i, value if i == changed else i) for i in range(41)]
+        return presample(write(f"{changed}{value}.csv", csv_text("y,id,v", rows)), **options)
+
+    kept = set(made(-1, "").ids())
+    inside, outside = min(kept), min(set(range(40)) - kept)
+    assert made(outside, "").manifest.schema["v"]["optional"] is False
+    assert made(inside, "").manifest.schema["v"]["optional"] is True
+    assert made(outside, "x").sizes() == {0: 5, 1: 1}
+    with pytest.raises(SourceError, match=r"Bad row \(--on_bad_row fail\).*'x' is no int64"):
+        made(inside, "x")
