@@ -21,13 +21,13 @@ from typing import Any
 
 from beam_jobs.options import PresampleOptions
 
-__all__ = ["PresampleOptions", "run"]
+__all__ = ["PresampleOptions", "plan", "run"]
 
 
 def __getattr__(name: str) -> Any:
     # apache_beam takes seconds to import: only those who run a job pay for it.
-    if name == "run":
-        from beam_jobs.driver import run
+    if name in ("plan", "run"):
+        from beam_jobs import driver
 
-        return run
+        return getattr(driver, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

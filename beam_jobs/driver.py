@@ -48,6 +48,8 @@ def run(options: PresampleOptions, beam_args: Sequence[str] = (), *, run_id: str
     Raises:
       PresampleError: the data, the plan or the output do not allow it; nothing is published.
     """
+    if options.plan_only:
+        raise UsageError("run() does not take plan_only=True; call beam_jobs.plan(options), which returns the plan.")
     run_folder = RUN_PREFIX + (run_id or new_run_id())
     output = Output(options.output)
     if output.has_dataset():

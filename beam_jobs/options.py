@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -20,6 +19,18 @@ RUN_PREFIX = ".presample-"
 _MOST_BYTES = 1 << 60
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 _SPLIT_NAMES = ("train", "eval", "test")
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "str | None": (str, type(None)),
+    "int": (int,),
+    "int | None": (int, type(None)),
+    "float": (float, int),
+    "bool": (bool,),
+    "tuple[str, ...]": (tuple,),
+}
+"""What a value of each kind of option may be."""
 
 
 def _option(
@@ -37,7 +48,9 @@ class PresampleOptions:
       UsageError: a value that cannot be, or options that contradict each other; names the flag.
     """
 
-    input: tuple[str, ...] = _option("files or patterns to read, local or gs://", nargs="+", metavar="GLOB")
+    input: tuple[str, ...] = _option(
+        "files or patterns to read, local or gs://", nargs="+", action="extend", metavar="GLOB"
+    )
     output: str = _option("folder of the dataset to write, local or gs://", metavar="DIR")
     label: str = _option("column that holds the class", metavar="COLUMN")
     format: str = _option("of the input", "auto", choices=("auto", "csv", "parquet", "tfrecord"))
@@ -103,6 +116,7 @@ class PresampleOptions:
         for name in ("input", "row_id"):
             value = getattr(self, name)
             object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
+        self._check_types()
         parse_strategy(self.strategy)
         self.split_fractions()
         for name in ("shard_size", "block_size"):
@@ -117,6 +131,13 @@ class PresampleOptions:
             if choices and getattr(self, option.name) not in choices:
                 raise UsageError(f"--{option.name} {getattr(self, option.name)!r} is not one of {', '.join(choices)}.")
         self._check_columns()
+
+    def _check_types(self) -> None:
+        for option in dataclasses.fields(self):
+            value, wanted = getattr(self, option.name), _TYPES[str(option.type)]
+            if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+                names = " or ".join("None" if kind is type(None) else kind.__name__ for kind in wanted)
+                raise UsageError(f"{option.name} is {value!r}; it must be {names}.")
 
     def _check_columns(self) -> None:
         for name in ("output", "label", "weight_out", "weight_in", "split_by"):
@@ -209,27 +230,6 @@ def parse_size(text: str, flag: str) -> int:
     except (ArithmeticError, KeyError) as error:
         raise UsageError(f"{flag} {text!r} is not a size. Write it like 128MB, 64KiB or 1000000.") from error
     raise UsageError(f"{flag} {text!r} is too large. Write a size like 128MB, 64KiB or 1000000.")
-
-
-def load_schema_text(schema: str, name: str = "--schema") -> Sequence[dict[str, Any]]:
-    """Parses the JSON of `--schema`; `name` is what to call it in errors.
-
-    Raises:
-      UsageError: not a JSON list of objects with name and type.
-    """
-    try:
-        fields = json.loads(schema)
-    except ValueError as error:
-        raise UsageError(f"{name} is not valid JSON ({error}). Correct it there.") from error
-    good = isinstance(fields, list) and all(
-        isinstance(f, dict) and isinstance(f.get("name"), str) and isinstance(f.get("type"), str) for f in fields
-    )
-    if not good:
-        raise UsageError(
-            f'{name} must be a JSON list like [{{"name": "age", "type": "INTEGER", "mode": "NULLABLE"}}]; '
-            "each entry has a name and a type."
-        )
-    return list(fields)
 
 
 def _names(text: str, flag: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ not enough, and removes the folder of unfinished work.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -25,6 +26,7 @@ ASKED_TO_END = threading.Event()
 """Set in a supervised process by the signal: whatever fails afterwards fails because of it."""
 
 _GRACE_SECONDS = 5
+_PR_SET_PDEATHSIG = 1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -80,6 +82,7 @@ def _manifest(unfinished: Path | None) -> tuple[int, int] | None:
 
 
 def _exit_after(work: Callable[[], int]) -> None:
+    _end_with_parent()
     def interrupt(number: int, frame: FrameType | None) -> None:
         ASKED_TO_END.set()
         signal.default_int_handler(number, frame)
@@ -100,6 +103,12 @@ def _exit_after(work: Callable[[], int]) -> None:
             sys.stderr.flush()
         # Threads of the runner must not hold up the end.
         os._exit(code)
+
+
+def _end_with_parent() -> None:
+    """Has the kernel end this process when the one that supervises it is killed."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _pass_on_signals(child: int) -> list[int]:

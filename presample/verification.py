@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from tfrecord_io.errors import ManifestError
+from tfrecord_io.errors import DamagedManifestError, ManifestError
 from tfrecord_io.verify import verify
 
 WHOLE, DAMAGED, NO_DATASET = 0, 1, 2
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.json:
             print(json.dumps({"whole": False, "problems": [str(error)]}))
         print(f"presample: {error}", file=sys.stderr)
-        return NO_DATASET
+        return DAMAGED if isinstance(error, DamagedManifestError) else NO_DATASET
     if arguments.json:
         print(json.dumps({"whole": result.whole, **asdict(result)}))
         return WHOLE if result.whole else DAMAGED

@@ -89,3 +89,16 @@ def test_the_python_of_the_job(home: Path) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.strip() == "800"
+
+
+def test_plain_tensorflow_reads_as_the_format_page_says(home: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "format.md").read_text()
+    start = page.index("    import json, tensorflow as tf")
+    snippet = "".join(line[4:] + "\n" for line in page[start : page.index("**Folders**")].splitlines())
+    (run,) = _lines("presample run --input")
+    for flag in ("none", "gzip"):
+        command = run.replace("--output dataset", f"--output {flag}") + f" --compression {flag}"
+        assert _presample(command, home).returncode == 0
+        program = snippet.replace("DIR", flag) + "print(sum(len(batch['weight']) for batch in rows))"
+        ended = subprocess.run([sys.executable, "-c", program], cwd=home, capture_output=True, text=True)
+        assert int(ended.stdout) > 500, ended.stderr

@@ -29,5 +29,9 @@ class ManifestError(PresampleError):
     """A manifest is missing, damaged, or of a format this version cannot read."""
 
 
+class DamagedManifestError(ManifestError):
+    """A presample manifest that is not as it was written."""
+
+
 class CorruptShardError(PresampleError):
     """A shard does not hold what it should."""

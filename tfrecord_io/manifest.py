@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 import fastjsonschema
 
 from tfrecord_io import labels
-from tfrecord_io.errors import ManifestError
+from tfrecord_io.errors import DamagedManifestError, ManifestError
 from tfrecord_io.labels import Label
 
 MANIFEST_NAME = "manifest.json"
@@ -139,9 +139,9 @@ class Manifest:
         try:
             _validator()(document)
         except fastjsonschema.JsonSchemaValueException as error:
-            raise ManifestError(f"{name} is damaged: {error.message}. Write the dataset again.") from error
+            raise DamagedManifestError(f"{name} is damaged: {error.message}. Write the dataset again.") from error
         if document["dataset_id"] != content_id(document):
-            raise ManifestError(
+            raise DamagedManifestError(
                 f"{name} was changed after it was written: its dataset_id {document['dataset_id']} "
                 f"does not recompute (it gives {content_id(document)}). Write the dataset again."
             )

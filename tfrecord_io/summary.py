@@ -20,7 +20,7 @@ MOST_CLASSES = 20
 
 @dataclass(frozen=True)
 class ClassLine:
-    """One line of a table."""
+    """One line of a table; `weight` is what the rows' original weights (or 1) are multiplied by."""
 
     split: str
     label: str
@@ -34,20 +34,23 @@ class ClassLine:
 def plan_table(plan: Plan) -> Table:
     """The table of `--plan_only`: class, source rows, kept rows, weight, shards, bytes."""
     return _table(
-        ClassLine(s.split, labels.to_text(s.label), s.source.rows, s.rows, s.keep_weight, s.shards, s.bytes)
+        ClassLine(
+            s.split, labels.to_text(s.label), s.source.rows, s.rows, s.factor if s.rows else None, s.shards, s.bytes
+        )
         for s in plan.strata
     )
 
 
 def dataset_table(manifest: Manifest) -> Table:
     """The same of a dataset, as it is on disk."""
+    factors = {name: manifest.stored_factors(name) for name in manifest.splits}
     return _table(
         ClassLine(
             name,
             labels.to_text(entry.label),
             entry.source_rows,
             entry.rows,
-            entry.weight,
+            factors[name].get(entry.label),
             len(entry.shards),
             sum(shard.bytes for shard in entry.shards),
         )

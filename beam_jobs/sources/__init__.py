@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from beam_jobs.options import PresampleOptions, load_schema_text
+from beam_jobs.options import PresampleOptions
 from beam_jobs.sources.block import KeyColumns, Source
 from beam_jobs.sources.columns import check_columns
 from beam_jobs.sources.csv import CsvSource
@@ -83,9 +83,9 @@ def read_schema(schema: str | None) -> Sequence[dict[str, Any]]:
     if schema is None:
         return []
     if schema.lstrip().startswith(("[", "{")):
-        return load_schema_text(schema)
+        return _parse_schema(schema)
     try:
-        return load_schema_text(Path(schema).read_text(), f"--schema {schema}")
+        return _parse_schema(Path(schema).read_text(), f"--schema {schema}")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise UsageError(
@@ -121,3 +121,24 @@ def _refuse_mixture(files: Sequence[SourceFile], heads: Sequence[bytes], kind: s
 def content_of(declared: Sequence[dict[str, Any]]) -> str | None:
     """The declared fields as the manifest keeps them."""
     return json.dumps(declared, sort_keys=True) if declared else None
+
+
+def _parse_schema(schema: str, name: str = "--schema") -> Sequence[dict[str, Any]]:
+    """Parses the JSON of `--schema`; `name` is what to call it in errors.
+
+    Raises:
+      UsageError: not a JSON list of objects with name and type.
+    """
+    try:
+        fields = json.loads(schema)
+    except ValueError as error:
+        raise UsageError(f"{name} is not valid JSON ({error}). Correct it there.") from error
+    good = isinstance(fields, list) and all(
+        isinstance(f, dict) and isinstance(f.get("name"), str) and isinstance(f.get("type"), str) for f in fields
+    )
+    if not good:
+        raise UsageError(
+            f'{name} must be a JSON list like [{{"name": "age", "type": "INTEGER", "mode": "NULLABLE"}}]; '
+            "each entry has a name and a type."
+        )
+    return list(fields)

@@ -182,3 +182,18 @@ def test_one_message_also_from_the_process_that_waits(csv_file: Path, tmp_path: 
     assert err.startswith("presample: --strategy counts does not name 1")
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == [csv_file]
+
+
+def test_a_killed_run_works_on_in_no_child(large: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    with started(large, output) as process:
+        wait_until(process, lambda: bool(unfinished(output)))
+        members = family(process)
+        assert len(members) > 1
+        process.kill()
+        process.wait(timeout=60)
+        gone, alive = psutil.wait_procs(members, timeout=60)
+        assert (len(gone), alive) == (len(members), [])
+    assert not (output / "manifest.json").exists()
+    assert presample_command(["clean", str(output)]) == 0
+    assert list(output.iterdir()) == []

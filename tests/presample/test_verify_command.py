@@ -105,3 +105,12 @@ def test_no_dataset(presample: Command, tmp_path: Path) -> None:
     as_json = presample("verify", "--json", tmp_path / "nothing")
     assert as_json.code == 2
     assert json.loads(as_json.out) == {"whole": False, "problems": [as_json.err.removeprefix("presample: ").strip()]}
+
+
+def test_an_edited_manifest_is_damage(run: Command, presample: Command, tmp_path: Path) -> None:
+    assert run().code == 0
+    manifest = tmp_path / "dataset" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"seed": 0', '"seed": 1'))
+    outcome = presample("verify", tmp_path / "dataset")
+    assert outcome.code == 1
+    assert "was changed after it was written" in outcome.err
