@@ -83,6 +83,7 @@ def _manifest(unfinished: Path | None) -> tuple[int, int] | None:
 
 def _exit_after(work: Callable[[], int]) -> None:
     _end_with_parent()
+
     def interrupt(number: int, frame: FrameType | None) -> None:
         ASKED_TO_END.set()
         signal.default_int_handler(number, frame)
