@@ -15,6 +15,8 @@ from beam_jobs.cut import Band, Cuts
 from beam_jobs.sources.block import Encoded, IntArray, Schema
 from beam_jobs.sources.tfrecord_features import Seen, widen
 
+_WHERE = "The kept records"
+
 
 @dataclass
 class StoredFacts:
@@ -45,7 +47,7 @@ class StoredFacts:
         self.rows += other.rows
         self.absent |= other.absent
         for name, known in other.features.items():
-            widen(self.features, name, known, "The kept records")
+            widen(self.features, name, known, _WHERE)
         self.waiting += other.waiting
 
     def settle(self, cuts: Cuts) -> None:
@@ -80,5 +82,5 @@ def _facts_of(encoded: Encoded, rows: IntArray) -> StoredFacts:
     if encoded.features:
         for row in rows.tolist():
             for name, (dtype, count) in encoded.features[row].items():
-                widen(facts.features, name, (dtype, count, count, 1), "The kept records")
+                widen(facts.features, name, (dtype, count, count, 1), _WHERE)
     return facts

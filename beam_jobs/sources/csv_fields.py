@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from beam_jobs.sources.bitmap import COUNTS_BITS, WORD, lowest_bit, words_of
 from beam_jobs.sources.block import IntArray
 from beam_jobs.sources.text import Lines
 from tfrecord_io.hashing import UInt64Array
 
 _COMMA = 44
 _LONGEST = 7
-_WORD = 64
 _ONE = np.uint64(1)
 
 
@@ -35,7 +35,7 @@ def short_labels(lines: Lines, fields: int, column: int) -> tuple[list[bytes], I
       the first nor the last 64 bytes of its line.
     """
     data = lines.data
-    if not hasattr(np, "bitwise_count") or not len(lines) or b'"' in data or b"\r" in data:
+    if not COUNTS_BITS or not len(lines) or b'"' in data or b"\r" in data:
         return None
     raw = np.frombuffer(data, np.uint8)
     commas = _Bitmap(raw == _COMMA)
@@ -54,11 +54,9 @@ class _Bitmap:
     """A bit for each byte, in words of 64, a word of zeros in front and two behind."""
 
     def __init__(self, mask: npt.NDArray[np.bool_]) -> None:
-        packed = np.packbits(mask, bitorder="little")
-        words = np.zeros(-(-len(mask) // _WORD) + 3, np.uint64)
-        words.view(np.uint8)[8 : 8 + len(packed)] = packed
-        self._words = words
-        self._before = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bitwise_count(words), dtype=np.int64)])
+        self._words = words_of(mask, before=1, after=2)
+        counts = np.cumsum(np.bitwise_count(self._words), dtype=np.int64)
+        self._before = np.concatenate([np.zeros(1, np.int64), counts])
 
     def count_before(self, places: IntArray) -> IntArray:
         """How many bits are set in front of each place."""
@@ -75,8 +73,8 @@ class _Bitmap:
         return found
 
     def _locate(self, places: IntArray) -> tuple[IntArray, UInt64Array]:
-        shifted = places + _WORD
-        return shifted >> 6, (shifted & (_WORD - 1)).astype(np.uint64)
+        shifted = places + WORD
+        return shifted >> 6, (shifted & (WORD - 1)).astype(np.uint64)
 
 
 def _field(commas: _Bitmap, lines: Lines, column: int) -> tuple[IntArray, IntArray] | None:
@@ -84,23 +82,18 @@ def _field(commas: _Bitmap, lines: Lines, column: int) -> tuple[IntArray, IntArr
     window = commas.window(lines.starts)
     starts = lines.starts
     for _ in range(column):
-        starts = lines.starts + _lowest(window) + 1
+        starts = lines.starts + lowest_bit(window) + 1
         window &= window - _ONE
-    return None if (window == 0).any() else (starts, lines.starts + _lowest(window))
+    return None if (window == 0).any() else (starts, lines.starts + lowest_bit(window))
 
 
 def _last_field(commas: _Bitmap, lines: Lines) -> tuple[IntArray, IntArray] | None:
     """Start and end of the last field, if the comma in front of it is among the last 64 bytes."""
-    window = commas.window(lines.ends - _WORD)
+    window = commas.window(lines.ends - WORD)
     for step in (1, 2, 4, 8, 16, 32):  # sets every bit below the highest one
         window |= window >> np.uint64(step)
-    starts = lines.ends - _WORD + np.bitwise_count(window)
+    starts = lines.ends - WORD + np.bitwise_count(window)
     return None if (window == 0).any() or (starts < lines.starts).any() else (starts, lines.ends)
-
-
-def _lowest(window: UInt64Array) -> IntArray:
-    """The index of the lowest set bit; 64 where there is none."""
-    return np.bitwise_count((window & (~window + _ONE)) - _ONE).astype(np.int64)
 
 
 def _distinct(raw: npt.NDArray[np.uint8], starts: IntArray, lengths: IntArray) -> tuple[list[bytes], IntArray]:

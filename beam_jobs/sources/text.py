@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from beam_jobs.sources.bitmap import COUNTS_BITS, WORD, lowest_bit, words_of
 from beam_jobs.sources.block import IntArray, Range
 from beam_jobs.sources.files import SourceFile, open_content, read_fully
 
@@ -77,17 +78,14 @@ def split_lines(data: bytes) -> tuple[Lines, IntArray]:
 
 def true_places(mask: npt.NDArray[np.bool_]) -> IntArray:
     """Where a mask is True; fast where that is rare, as `np.flatnonzero` is where it is not."""
-    if not hasattr(np, "bitwise_count"):
+    if not COUNTS_BITS:
         return np.flatnonzero(mask)
-    words = np.zeros(-(-len(mask) // 64), np.uint64)
-    packed = np.packbits(mask, bitorder="little")
-    words.view(np.uint8)[: len(packed)] = packed
+    words = words_of(mask)
     filled = np.flatnonzero(words)
     found = words[filled]
-    rest = found & (found - np.uint64(1))
-    if rest.any():
+    if (found & (found - np.uint64(1))).any():  # more than one in a word
         return np.flatnonzero(mask)
-    places: IntArray = filled * 64 + np.bitwise_count((found & (~found + np.uint64(1))) - np.uint64(1))
+    places: IntArray = filled * WORD + lowest_bit(found)
     return places
 
 
