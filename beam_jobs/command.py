@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from beam_jobs import console
+from beam_jobs.flags import add_arguments, from_namespace
 from beam_jobs.light_import import end_bundles_at_once, hide_unused_libraries
-from beam_jobs.options import RUN_PREFIX, PresampleOptions, add_arguments, from_namespace
+from beam_jobs.options import RUN_PREFIX, PresampleOptions
 from beam_jobs.supervise import ASKED_TO_END, INTERRUPTED, supervise
 from tfrecord_io.errors import PresampleError, UsageError
 

@@ -33,4 +33,4 @@ class Job:
     @property
     def splits(self) -> tuple[str, ...]:
         """Names of the splits, in the order given."""
-        return tuple(self.options.split_fractions())
+        return self.options.split_names

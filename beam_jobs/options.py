@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from beam_jobs import split_options
 from tfrecord_io.errors import UsageError
 from tfrecord_io.strategy import parse_strategy
 
@@ -18,8 +18,7 @@ RUN_PREFIX = ".presample-"
 
 _MOST_BYTES = 1 << 60
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-_SPLIT_NAMES = ("train", "eval", "test")
-
+_NOT_YET = ("where", "columns", "drop_columns", "split_time", "validate", "quoted_newlines", "folds", "max_rows")
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -57,6 +56,19 @@ class PresampleOptions:
     schema: str | None = _option(
         "BigQuery-style JSON list of name, type and mode: a file, or the JSON itself", None, metavar="FILE"
     )
+    where: str | None = _option("rows to read: an expression over columns, see docs/sources.md", None, metavar="EXPR")
+    columns: tuple[str, ...] = _option(
+        "columns to store; default: all of them",
+        (),
+        metavar="COLUMN[,COLUMN]",
+        parse=lambda text: _names(text, "--columns"),
+    )
+    drop_columns: tuple[str, ...] = _option(
+        "columns not to store, nor to show in rejected/",
+        (),
+        metavar="COLUMN[,COLUMN]",
+        parse=lambda text: _names(text, "--drop_columns"),
+    )
     row_id: tuple[str, ...] = _option(
         "columns that identify a row, instead of its position in its file",
         (),
@@ -68,14 +80,25 @@ class PresampleOptions:
         "balance",
         metavar="STRATEGY",
     )
+    max_rows: int | None = _option(
+        "scale a resampled split down to that many rows, at the same shares", None, type=int, metavar="N"
+    )
     weights: str = _option(
         "what the weight column makes up for", "calibrated", choices=("calibrated", "balanced", "none")
     )
     weight_in: str | None = _option("column with each row's original weight", None, metavar="COLUMN")
     weight_out: str = _option("name of the weight column to write", "weight", metavar="NAME")
     seed: int = _option("of the draw; another seed gives an independent sample", 0, type=int)
-    splits: str = _option("fractions of train, eval and test", "train=1", metavar="train=0.8,eval=0.1,test=0.1")
+    folds: int = _option(
+        "disjoint samples to draw of each class that is not kept whole; an epoch reads one", 1, type=int, metavar="K"
+    )
+    splits: str = _option(
+        "names and fractions; eval and test are never resampled", "train=1", metavar="train=0.8,eval=0.1,test=0.1"
+    )
     split_by: str | None = _option("column whose equal values stay in one split", None, metavar="COLUMN")
+    split_time: str | None = _option(
+        "split by time: rows before T1 are train, before T2 eval, the others test", None, metavar="COLUMN=T1[,T2]"
+    )
     shard_size: int = _option(
         "bytes to aim at for each shard, like 128MB",
         128 * 10**6,
@@ -89,6 +112,10 @@ class PresampleOptions:
     max_bad_fraction: float = _option(
         "stop when more than this share of the rows is bad", 0.01, type=float, metavar="FRACTION"
     )
+    validate: str = _option(
+        "parse the other columns of drawn rows only, or of all rows", "drawn", choices=("drawn", "all")
+    )
+    quoted_newlines: bool = _option("let quoted CSV values go on in the next line", False, action="store_true")
     max_classes: int | None = _option(
         f"allow that many classes, and labels that are mostly unique (default: {DEFAULT_MAX_CLASSES})",
         None,
@@ -104,6 +131,12 @@ class PresampleOptions:
         choices=("no", "keep", "purge"),
         metavar="purge",
     )
+    shuffle: str = _option(
+        "kept rows on their way to the writers: spilled to files, or the runner's own shuffle; auto: files where "
+        "all workers are on this machine",
+        "auto",
+        choices=("auto", "files", "runner"),
+    )
     verbose: bool = _option("show Beam's log and tracebacks", False, action="store_true")
     block_size: int = _option(
         "bytes to read and work on at a time",
@@ -113,24 +146,21 @@ class PresampleOptions:
     )
 
     def __post_init__(self) -> None:
-        for name in ("input", "row_id"):
+        for name in ("input", "row_id", "columns", "drop_columns"):
             value = getattr(self, name)
             object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
         self._check_types()
         parse_strategy(self.strategy)
-        self.split_fractions()
-        for name in ("shard_size", "block_size"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"--{name} {getattr(self, name)} must be at least 1 byte.")
-        if not 0 <= self.max_bad_fraction <= 1:
-            raise UsageError(f"--max_bad_fraction {self.max_bad_fraction} is a fraction, between 0 and 1.")
-        if self.max_classes is not None and self.max_classes < 1:
-            raise UsageError(f"--max_classes {self.max_classes} must be at least 1.")
+        self._check_numbers()
         for option in dataclasses.fields(self):
             choices = option.metadata["argument"].get("choices")
             if choices and getattr(self, option.name) not in choices:
                 raise UsageError(f"--{option.name} {getattr(self, option.name)!r} is not one of {', '.join(choices)}.")
         self._check_columns()
+        self._check_splits()
+        for name in _NOT_YET:
+            if getattr(self, name) != next(f.default for f in dataclasses.fields(self) if f.name == name):
+                raise UsageError(f"--{name} is not in this version.")
 
     def _check_types(self) -> None:
         for option in dataclasses.fields(self):
@@ -138,6 +168,17 @@ class PresampleOptions:
             if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
                 names = " or ".join("None" if kind is type(None) else kind.__name__ for kind in wanted)
                 raise UsageError(f"{option.name} is {value!r}; it must be {names}.")
+
+    def _check_numbers(self) -> None:
+        for name in ("shard_size", "block_size"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"--{name} {getattr(self, name)} must be at least 1 byte.")
+        if not 0 <= self.max_bad_fraction <= 1:
+            raise UsageError(f"--max_bad_fraction {self.max_bad_fraction} is a fraction, between 0 and 1.")
+        for name in ("max_classes", "max_rows", "folds"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"--{name} {value} must be at least 1.")
 
     def _check_columns(self) -> None:
         for name in ("output", "label", "weight_out", "weight_in", "split_by"):
@@ -150,68 +191,43 @@ class PresampleOptions:
             )
         if self.weight_in == self.label:
             raise UsageError(f"--weight_in and --label both name {self.label!r}; a label cannot be its own weight.")
-        if self.split_by and len(self.split_fractions()) == 1:
+        if self.columns and self.label not in self.columns:
+            raise UsageError(
+                f"--columns {','.join(self.columns)} leaves out the label {self.label!r}, which is "
+                "always stored. Add it."
+            )
+        if self.label in self.drop_columns:
+            raise UsageError(f"--drop_columns names the label {self.label!r}, which is always stored. Leave it out.")
+        both = [name for name in self.columns if name in self.drop_columns]
+        if both:
+            raise UsageError(f"--columns and --drop_columns both name {', '.join(both)}. Name each in one of them.")
+
+    def _check_splits(self) -> None:
+        fractions = self.split_fractions()
+        if self.split_time is not None and (len(fractions) > 1 or self.split_by):
+            raise UsageError("--split_time makes the splits by itself: leave --splits and --split_by out.")
+        if self.split_by and len(fractions) == 1:
             raise UsageError(
                 "--split_by does nothing without --splits. Add --splits train=0.8,eval=0.2 or leave it out."
             )
 
     def split_fractions(self) -> dict[str, Decimal]:
-        """Split names and their fractions, in the order given; they add up to 1.
+        """Names and fractions of `--splits`, in the order given; they add up to 1.
 
         Raises:
-          UsageError: malformed, unknown or repeated names, or fractions that do not add up to 1.
+          UsageError: malformed, colliding or reserved names, or fractions that do not add up to 1.
         """
-        fractions: dict[str, Decimal] = {}
-        for part in self.splits.split(","):
-            name, equals, text = (piece.strip() for piece in part.partition("="))
-            if not equals or name in fractions or name not in _SPLIT_NAMES:
-                raise UsageError(
-                    f"--splits {self.splits}: {part!r} must be NAME=FRACTION, "
-                    f"each of {', '.join(_SPLIT_NAMES)} once at most."
-                )
-            try:
-                fractions[name] = Decimal(text)
-            except InvalidOperation as error:
-                raise UsageError(f"--splits {self.splits}: {text!r} is not a number.") from error
-            if not fractions[name].is_finite() or not 0 < fractions[name] <= 1:
-                raise UsageError(f"--splits {self.splits}: {name} is {text}; a fraction is above 0 and at most 1.")
-        if "train" not in fractions:
-            raise UsageError(f"--splits {self.splits} has no train split. Add train=FRACTION.")
-        if sum(fractions.values()) != 1:
-            raise UsageError(f"--splits {self.splits}: the fractions add up to {sum(fractions.values())}, not to 1.")
-        return fractions
+        return split_options.parse_splits(self.splits)
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """Names of the splits, in the order of the manifest."""
+        return tuple(self.split_fractions())
 
     def content(self) -> dict[str, Any]:
         """The options that decide the dataset's content, for its manifest."""
-        where = {"input", "output", "plan_only", "overwrite", "verbose", "block_size"}
+        where = {"input", "output", "plan_only", "overwrite", "verbose", "block_size", "shuffle"}
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in where}
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds a flag for each option."""
-    for option in dataclasses.fields(PresampleOptions):
-        argument = dict(option.metadata["argument"])
-        text = option.metadata["help"]
-        if option.default is dataclasses.MISSING:
-            argument["required"] = True
-        else:
-            argument["default"] = option.default
-            if option.default not in (None, False, (), "no") and "default" not in text:
-                text += f" (default: {option.default})"
-        parser.add_argument(f"--{option.name}", help=text.replace("%", "%%"), **argument)
-
-
-def from_namespace(namespace: argparse.Namespace) -> PresampleOptions:
-    """The options from parsed arguments.
-
-    Raises:
-      UsageError: as `PresampleOptions`.
-    """
-    values = {}
-    for option in dataclasses.fields(PresampleOptions):
-        value, parse = getattr(namespace, option.name), option.metadata["parse"]
-        values[option.name] = parse(value) if parse and isinstance(value, str) else value
-    return PresampleOptions(**values)
 
 
 def parse_size(text: str, flag: str) -> int:

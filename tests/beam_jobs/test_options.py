@@ -10,7 +10,7 @@ import pytest
 import beam_jobs
 from beam_jobs import PresampleOptions
 from beam_jobs.command import make_parser
-from beam_jobs.options import from_namespace
+from beam_jobs.flags import from_namespace
 from tfrecord_io.errors import UsageError
 
 _GOOD: dict[str, Any] = {"input": ("rows.csv",), "output": "out", "label": "y"}
