@@ -15,17 +15,18 @@ from tfrecord_io.hashing import UInt64Array
 
 @dataclass(frozen=True)
 class Chosen:
-    """Rows of one file that are kept, or may be [n], each once.
+    """Rows that are kept, or may be [n], each once.
 
-    `copies` counts how often a row is kept, the copy that `extra` stands for included; `unsure`
-    marks those whose extra copy the exact cut decides. `u` and `order` are the hashes of draw and
-    order, `ids` the `--row_id` columns.
+    `files` are indices into the source's. `copies` counts how often a row is kept for sure, in fold
+    `folds`; of those that are `unsure` the exact cut tells whether, and in which fold, they are kept
+    once more. `u` and `order` are the hashes of draw and order, `ids` the `--row_id` columns.
     """
 
     rows: Rows
+    files: npt.NDArray[np.int32]
     strata: IntArray
     copies: IntArray
-    extra: npt.NDArray[np.bool_]
+    folds: IntArray
     unsure: npt.NDArray[np.bool_]
     u: UInt64Array
     order: UInt64Array
@@ -38,9 +39,10 @@ class Chosen:
             return parts[0]
         return cls(
             rows=type(parts[0].rows).join([part.rows for part in parts]),
+            files=np.concatenate([part.files for part in parts]),
             strata=np.concatenate([part.strata for part in parts]),
             copies=np.concatenate([part.copies for part in parts]),
-            extra=np.concatenate([part.extra for part in parts]),
+            folds=np.concatenate([part.folds for part in parts]),
             unsure=np.concatenate([part.unsure for part in parts]),
             u=np.concatenate([part.u for part in parts]),
             order=np.concatenate([part.order for part in parts]),

@@ -1,4 +1,4 @@
-"""The exact cut: which rows of the band around it are in."""
+"""The exact cuts: which of the rows in the bands around them are in, and in which fold."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import numpy.typing as npt
 
 from beam_jobs.chosen import Chosen
 from beam_jobs.failures import BandMissedError
+from beam_jobs.layout import Layout, bisect
 from beam_jobs.sources.block import IntArray
 from tfrecord_io.hashing import UInt64Array
-from tfrecord_io.plan import Plan
+
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass
 class Band:
-    """Rows whose extra copy the cut decides [n]: stratum, and (u, file, position), by which they rank."""
+    """Rows that a cut decides about [n]: stratum, and (u, file, position), by which they rank."""
 
     strata: IntArray
     u: UInt64Array
@@ -25,24 +27,16 @@ class Band:
     positions: UInt64Array
 
     @classmethod
-    def of(cls, file: int, chosen: Chosen) -> Band:
-        """The unsure rows among chosen ones of one file."""
-        unsure = chosen.unsure
-        return cls(
-            chosen.strata[unsure],
-            chosen.u[unsure],
-            np.full(int(unsure.sum()), file, np.int64),
-            chosen.rows.positions[unsure],
-        )
-
-    @classmethod
-    def single(cls, stratum: int, u: int, file: int, position: int) -> Band:
-        """One row."""
-        return cls(np.array([stratum]), np.array([u], np.uint64), np.array([file]), np.array([position], np.uint64))
+    def of(cls, chosen: Chosen, rows: IntArray) -> Band:
+        """Some of the chosen rows."""
+        files = chosen.files[rows].astype(np.int64)
+        return cls(chosen.strata[rows], chosen.u[rows], files, chosen.rows.positions[rows])
 
     @classmethod
     def join(cls, parts: list[Band]) -> Band:
         """All rows of several."""
+        none = np.zeros(0, np.int64)
+        parts = [cls(none, none.astype(np.uint64), none, none.astype(np.uint64)), *parts]
         return cls(
             np.concatenate([part.strata for part in parts]),
             np.concatenate([part.u for part in parts]),
@@ -50,60 +44,94 @@ class Band:
             np.concatenate([part.positions for part in parts]),
         )
 
+    def take(self, rows: IntArray) -> Band:
+        """Some of the rows."""
+        return Band(self.strata[rows], self.u[rows], self.files[rows], self.positions[rows])
+
+    def after(self, other: Band) -> BoolArray:
+        """Whether each row [n] ranks after the other's row [n]."""
+        place = (self.files > other.files) | ((self.files == other.files) & (self.positions > other.positions))
+        later: BoolArray = (self.u > other.u) | ((self.u == other.u) & place)
+        return later
+
 
 @dataclass
 class Candidates:
-    """What the draw saw of one range: sure extra copies of each stratum [k], and the band's rows."""
+    """What the draw saw of one range: rows surely drawn before each cut and after the last [cuts], and the others."""
 
     sure: IntArray
     band: list[Band] = field(default_factory=list)
 
-    def add(self, file: int, chosen: Chosen) -> None:
-        """Notes the chosen rows of one file."""
-        self.sure += np.bincount(chosen.strata[chosen.extra & ~chosen.unsure], minlength=len(self.sure))
+    def add(self, layout: Layout, chosen: Chosen) -> None:
+        """Notes chosen rows."""
+        drawn = layout.draws[chosen.strata] & ~chosen.unsure & (chosen.copies > layout.copies[chosen.strata])
+        cells = (layout.first_cut[chosen.strata] + chosen.folds)[drawn]
+        self.sure += np.bincount(cells, minlength=len(self.sure))
         if chosen.unsure.any():
-            self.band.append(Band.of(file, chosen))
+            self.band.append(Band.of(chosen, np.flatnonzero(chosen.unsure)))
 
 
 @dataclass(frozen=True)
 class Cuts:
-    """The last row that is in, of each stratum [k]; `some` is False where none of the band is."""
+    """The last row in front of each cut [cuts]; `some` is False where there is none in a band."""
 
-    some: npt.NDArray[np.bool_]
-    u: UInt64Array
-    files: IntArray
-    positions: UInt64Array
+    first_cut: IntArray
+    some: BoolArray
+    rows: Band
 
-    def take_in(self, rows: Band) -> npt.NDArray[np.bool_]:
-        """Whether each row [n] ranks no later than its stratum's cut."""
-        u, files, positions = self.u[rows.strata], self.files[rows.strata], self.positions[rows.strata]
-        tie = (rows.files < files) | ((rows.files == files) & (rows.positions <= positions))
-        inside: npt.NDArray[np.bool_] = self.some[rows.strata] & ((rows.u < u) | ((rows.u == u) & tie))
-        return inside
+    def folds_of(self, rows: Band) -> tuple[IntArray, BoolArray]:
+        """The fold of each row [n] of the bands, and whether it is in any."""
+        starts, stops = self.first_cut[rows.strata], self.first_cut[rows.strata + 1]
+
+        def passed(at: IntArray, cuts: IntArray) -> BoolArray:
+            return ~self.some[cuts] | rows.take(at).after(self.rows.take(cuts))
+
+        found = bisect(starts, stops, passed)
+        return found - starts, found < stops
 
 
-def find_cuts(plan: Plan, parts: Iterable[Candidates]) -> Cuts:
+def find_cuts(layout: Layout, parts: Iterable[Candidates]) -> Cuts:
     """Ranks the rows of all bands. O(rows in bands).
 
     Raises:
       BandMissedError: a band did not hold its cut; draw again with a wider one.
     """
-    nothing = Band(np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.uint64))
-    missing = np.array([stratum.drawn for stratum in plan.strata], np.int64)
-    bands = [nothing]
+    strata = layout.plan.strata
+    sure = np.zeros(len(layout.last), np.int64)
+    bands = []
     for part in parts:
-        missing -= part.sure
+        sure += part.sure
         bands += part.band
     rows = Band.join(bands)
-    waiting = np.bincount(rows.strata, minlength=len(missing))
-    missed = np.flatnonzero((missing < 0) | (missing > waiting))
+    rows = rows.take(np.lexsort((rows.positions, rows.files, rows.u, rows.strata)))
+    owner = np.repeat(np.arange(len(strata)), [len(stratum.cuts) for stratum in strata])
+    drawn = np.array([stratum.drawn for stratum in strata], np.int64)
+    number = np.arange(len(owner)) - layout.first_cut[owner] + 1
+    before = np.cumsum(sure) - (np.cumsum(sure) - sure)[layout.first_cut[owner]]
+    wanted = number * drawn[owner] - before
+    waiting = np.bincount(rows.strata, minlength=len(strata) + 1)
+    offset = np.cumsum(waiting) - waiting
+    cuts = _checked(layout, owner, wanted, waiting[owner])
+    last = (offset[owner] + wanted - 1)[cuts]
+    beyond = np.zeros(len(owner), bool)
+    beyond[cuts] = rows.u[last] > layout.last[cuts]
+    follows = np.flatnonzero(wanted < waiting[owner])
+    beyond[follows] |= rows.u[(offset[owner] + wanted)[follows]] < layout.sure[follows]
+    if beyond.any():
+        raise _missed(layout, int(owner[np.argmax(beyond)]))
+    places = np.zeros(len(owner), np.int64)
+    places[cuts] = last
+    return Cuts(layout.first_cut, wanted > 0, rows.take(places) if len(rows.u) else rows)
+
+
+def _checked(layout: Layout, owner: IntArray, wanted: IntArray, waiting: IntArray) -> IntArray:
+    """The cuts with rows of a band in front of them; there must be as many as are wanted."""
+    missed = np.flatnonzero((wanted < 0) | (wanted > waiting))
     if len(missed):
-        stratum = plan.strata[missed[0]]
-        raise BandMissedError(f"The band of class {stratum.label!r} in {stratum.split} missed its cut.")
-    ranked = np.lexsort((rows.positions, rows.files, rows.u, rows.strata))
-    some = missing > 0
-    if not some.any():
-        return Cuts(some, missing.astype(np.uint64), missing, missing.astype(np.uint64))
-    last = np.zeros(len(missing), np.int64)
-    last[some] = ranked[(np.cumsum(waiting) - waiting + missing - 1)[some]]
-    return Cuts(some, rows.u[last], rows.files[last], rows.positions[last])
+        raise _missed(layout, int(owner[missed[0]]))
+    return np.flatnonzero(wanted > 0)
+
+
+def _missed(layout: Layout, index: int) -> BandMissedError:
+    stratum = layout.plan.strata[index]
+    return BandMissedError(f"The band of class {stratum.label!r} in {stratum.split} missed its cut.")

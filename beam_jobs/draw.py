@@ -11,31 +11,33 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 
 from beam_jobs.chosen import Chosen
-from beam_jobs.cut import Band, Candidates
+from beam_jobs.cut import Band, Candidates, Cuts
 from beam_jobs.facts import StoredFacts
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
-from beam_jobs.kept_rows import KEPT, pack
+from beam_jobs.kept_rows import KEPT, UNSURE, pack, unpack
 from beam_jobs.layout import Layout
 from beam_jobs.memory import keep_freed_memory
 from beam_jobs.ordered import ordered_map
-from beam_jobs.profile import RangeNotes, identity_digest
+from beam_jobs.profile import PartNotes, identity_digest
 from beam_jobs.progress import PROGRESS
 from beam_jobs.rejects import RejectedRow, bad_row
-from beam_jobs.sources.block import Block, Encoded, IntArray
+from beam_jobs.shuffle import Outbox, Parcel
+from beam_jobs.sources.block import Block, Encoded, IntArray, Range
 from beam_jobs.unique_ids import id_groups
 from tfrecord_io import hashing
 from tfrecord_io.errors import SourceError
+from tfrecord_io.hashing import UInt64Array
 
-_FLUSH_BYTES = 32 * 10**6
 _ENCODE_ROWS = 4_096
 
 
 @dataclass(frozen=True)
 class LostRow:
-    """A drawn row that did not parse: how many copies it would have had, and the one in question."""
+    """A drawn row that did not parse: its sure copies in a fold, and the one that a cut decides about."""
 
     stratum: int
+    fold: int
     copies: int
     candidate: Band | None
     row: RejectedRow
@@ -50,106 +52,132 @@ class RangeFacts:
     ids: list[tuple[int, list[tuple[bytes, ...]]]] = field(default_factory=list)
 
 
-class DrawRange(beam.DoFn):
-    """(RangeNotes, layout) -> (bucket, packed rows); Candidates and RangeFacts under their tags."""
+class DrawPart(beam.DoFn):
+    """(PartNotes, layout) -> (bucket, parcel of rows); unsure rows, Candidates and RangeFacts under their tags."""
 
     CANDIDATES = "candidates"
     FACTS = "facts"
     IDS = "ids"
+    UNSURE = "unsure"
 
     def __init__(self, job: Job) -> None:
         self._job = job
         self._kept = Metrics.counter("presample.draw", "rows_kept")
-        self._moved = Metrics.counter("presample.draw", "bytes_shuffled")
 
     def setup(self) -> None:
         """Once a worker."""
         keep_freed_memory()
 
-    def process(self, notes: RangeNotes, layout: Layout) -> Iterator[object]:
-        """Reads the range once more; parses drawn rows only."""
+    def process(self, notes: PartNotes, layout: Layout) -> Iterator[object]:
+        """Reads the part once more; parses drawn rows only."""
         with reported():
-            candidates, facts = Candidates(np.zeros(len(layout.plan.strata), np.int64)), RangeFacts()
-            drawn = self._draw(notes, layout, candidates, facts)
-            buckets: dict[int, list[pa.RecordBatch]] = {}
-            size = 0
-            for batch in drawn:
-                size += batch.nbytes
-                self._kept.inc(batch.num_rows)
-                _by_bucket(batch, layout, buckets)
-                if size >= _FLUSH_BYTES:
-                    yield from self._flush(buckets)
-                    buckets, size = {}, 0
-            yield from self._flush(buckets)
+            candidates, facts = Candidates(np.zeros(len(layout.last), np.int64)), RangeFacts()
+            outbox = Outbox(self._job, layout)
+            for kept, unsure in self._draw(notes, layout, candidates, facts):
+                self._kept.inc(kept.num_rows)
+                yield from outbox.add(kept)
+                if unsure.num_rows:
+                    yield beam.pvalue.TaggedOutput(self.UNSURE, pack(pa.Table.from_batches([unsure])))
+            yield from outbox.flush()
             yield from (beam.pvalue.TaggedOutput(self.IDS, group) for group in facts.ids)
             facts.ids = []
         yield beam.pvalue.TaggedOutput(self.CANDIDATES, candidates)
         yield beam.pvalue.TaggedOutput(self.FACTS, facts)
 
-    def _flush(self, buckets: dict[int, list[pa.RecordBatch]]) -> Iterator[tuple[int, bytes]]:
-        for bucket, batches in buckets.items():
-            packed = pack(batches)
-            self._moved.inc(len(packed))
-            yield bucket, packed
-
     def _draw(
-        self, notes: RangeNotes, layout: Layout, candidates: Candidates, facts: RangeFacts
-    ) -> Iterator[pa.RecordBatch]:
-        job, file = self._job, notes.part.file
-        choose = _Choose(job, layout, file)
+        self, notes: PartNotes, layout: Layout, candidates: Candidates, facts: RangeFacts
+    ) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
+        job = self._job
+        choose = _Choose(job, layout)
 
         def encode(chosen: Chosen) -> tuple[Chosen, Encoded]:
             return chosen, chosen.rows.encode(layout.factors[chosen.strata])
 
         picked = ordered_map(choose, _with_strata(job, notes, layout), job.block_threads)
         for chosen, encoded in ordered_map(encode, _in_batches(picked), job.threads):
-            candidates.add(file, chosen)
-            self._note(facts, chosen, encoded, file)
-            yield _kept_rows(layout, chosen, encoded, file)
+            candidates.add(layout, chosen)
+            self._note(facts, chosen, encoded)
+            yield _kept_rows(layout, chosen, encoded), _unsure_rows(chosen, encoded)
 
-    def _note(self, facts: RangeFacts, chosen: Chosen, encoded: Encoded, file: int) -> None:
+    def _note(self, facts: RangeFacts, chosen: Chosen, encoded: Encoded) -> None:
         for reject in encoded.rejects:
-            row, at = RejectedRow.of(self._job.source.files[file], reject), reject.row
-            stratum = int(chosen.strata[at])
-            unsure = Band.single(stratum, int(chosen.u[at]), file, reject.position) if chosen.unsure[at] else None
-            if self._job.options.on_bad_row == "fail" and (unsure is None or chosen.copies[at] > 1):
+            at = reject.row
+            row = RejectedRow.of(self._job.source.files[chosen.files[at]], reject)
+            copies = int(chosen.copies[at])
+            if self._job.options.on_bad_row == "fail" and copies:
                 raise bad_row(row, self._job.source.format)
-            facts.lost.append(LostRow(stratum, int(chosen.copies[at]), unsure, row))
+            unsure = Band.of(chosen, np.array([at])) if chosen.unsure[at] else None
+            facts.lost.append(LostRow(int(chosen.strata[at]), int(chosen.folds[at]), copies, unsure, row))
         if chosen.ids:
             facts.ids += id_groups(chosen.ids)
-        facts.stored.note(file, chosen, encoded)
+        facts.stored.note(chosen, encoded)
+
+
+class SettleUnsure(beam.DoFn):
+    """Packed unsure rows, with layout and cuts -> (bucket, parcel) of those that are in."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._kept = Metrics.counter("presample.draw", "rows_kept")
+
+    def process(self, packed: bytes, layout: Layout, cuts: Cuts) -> Iterator[tuple[int, Parcel]]:
+        """Looks up the fold of each."""
+        with reported():
+            rows = unpack([packed], UNSURE)
+            strata, u, order, files, positions = (
+                rows.column(name).to_numpy() for name in ("stratum", "u", "order", "file", "position")
+            )
+            folds, inside = cuts.folds_of(Band(strata, u, files.astype(np.int64), positions))
+            at = np.flatnonzero(inside)
+            shards = layout.shard_of(strata[at], folds[at], order[at])
+            kept = rows.take(pa.array(at)).drop_columns(["stratum", "u"]).add_column(0, "shard", pa.array(shards))
+            self._kept.inc(len(at))
+            outbox = Outbox(self._job, layout)
+            for batch in kept.cast(KEPT).to_batches():
+                yield from outbox.add(batch)
+            yield from outbox.flush()
 
 
 class _Choose:
-    """The draw itself: (block, stratum of each row) -> the rows that may be kept. Thread-safe."""
+    """The draw itself: (file, block, stratum of each row) -> the rows that may be kept. Thread-safe."""
 
-    def __init__(self, job: Job, layout: Layout, file: int) -> None:
-        name = "" if job.options.row_id else job.source.files[file].name
-        self._draw = hashing.derive_keys(job.options.seed, "draw", name)
-        self._order = hashing.derive_keys(job.options.seed, "order", name)
+    def __init__(self, job: Job, layout: Layout) -> None:
+        self._job = job
         self._by_id = bool(job.options.row_id)
         self._layout = layout
 
-    def __call__(self, item: tuple[Block, IntArray]) -> Chosen:
-        block, strata = item
+    def __call__(self, item: tuple[int, Block, IntArray]) -> Chosen:
+        file, block, strata = item
         layout = self._layout
         ids = block.identities() if self._by_id else []
         identity = identity_digest(ids) if self._by_id else block.positions
-        u = hashing.hash_positions(identity, self._draw)
-        extra = (u <= layout.last[strata]) & layout.draws[strata]
-        copies = layout.copies[strata] + extra
-        rows = np.flatnonzero(copies)
+        u = hashing.hash_positions(identity, self._keys("draw", file))
+        maybe = (u <= layout.reach[strata]) & layout.draws[strata]
+        rows = np.flatnonzero(maybe | (layout.copies[strata] > 0))
         PROGRESS.add("Draw", len(block), block.total_bytes)
+        strata, u, maybe = strata[rows], u[rows], maybe[rows]
+        first, last = layout.folds_of(strata[maybe], u[maybe])
+        folds, copies, unsure = np.zeros(len(rows), np.int64), layout.copies[strata], np.zeros(len(rows), bool)
+        within = first < (layout.first_cut[strata + 1] - layout.first_cut[strata])[maybe]
+        sure = (first == last) & within
+        copies[maybe] += sure
+        folds[maybe] = np.where(sure, first, 0)
+        unsure[maybe] = first < last
         return Chosen(
             rows=block.pick(rows),
-            strata=strata[rows],
-            copies=copies[rows],
-            extra=extra[rows],
-            unsure=extra[rows] & (u[rows] >= layout.sure[strata[rows]]),
-            u=u[rows],
-            order=hashing.hash_positions(identity[rows], self._order),
+            files=np.full(len(rows), file, np.int32),
+            strata=strata,
+            copies=copies,
+            folds=folds,
+            unsure=unsure,
+            u=u,
+            order=hashing.hash_positions(identity[rows], self._keys("order", file)),
             ids=[values.take(pa.array(rows)) for values in ids],
         )
+
+    def _keys(self, salt: hashing.Salt, file: int) -> hashing.Keys:
+        name = "" if self._by_id else self._job.source.files[file].name
+        return hashing.derive_keys(self._job.options.seed, salt, name)
 
 
 def _in_batches(picked: Iterator[Chosen]) -> Iterator[Chosen]:
@@ -164,55 +192,55 @@ def _in_batches(picked: Iterator[Chosen]) -> Iterator[Chosen]:
         yield Chosen.join(waiting)
 
 
-def _with_strata(job: Job, notes: RangeNotes, layout: Layout) -> Iterator[tuple[Block, IntArray]]:
-    """Each block of the range with the stratum of each row; the last index for rows left out."""
+def _with_strata(job: Job, notes: PartNotes, layout: Layout) -> Iterator[tuple[int, Block, IntArray]]:
+    """Each block of the part with the stratum of each row; the last index for rows left out."""
     table = np.array([layout.index[key] for key in notes.classes] + [len(layout.plan.strata)], np.int64)
     codes = notes.codes()
     done = 0
-    for block in job.source.blocks(notes.part):
-        if done + len(block) > notes.rows:
-            break
-        yield block, table[codes[done : done + len(block)]]
-        done += len(block)
-    else:
-        if done == notes.rows:
-            return
-    name = job.source.files[notes.part.file].path
-    raise SourceError(f"{name} changed while it was read: it held {notes.rows} rows there a moment ago. Run again.")
+    for part, rows in zip(notes.part, notes.rows, strict=True):
+        end = done + rows
+        for block in job.source.blocks(part):
+            if done + len(block) > end:
+                raise _changed(job, part, rows)
+            yield part.file, block, table[codes[done : done + len(block)]]
+            done += len(block)
+        if done < end:
+            raise _changed(job, part, rows)
 
 
-def _kept_rows(layout: Layout, chosen: Chosen, encoded: Encoded, file: int) -> pa.RecordBatch:
-    """One row for each copy of each good row, with its place."""
+def _changed(job: Job, part: Range, rows: int) -> SourceError:
+    name = job.source.files[part.file].path
+    return SourceError(f"{name} changed while it was read: it held {rows} rows there a moment ago. Run again.")
+
+
+def _kept_rows(layout: Layout, chosen: Chosen, encoded: Encoded) -> pa.RecordBatch:
+    """One row for each sure copy of each good row, with its place."""
     copies = chosen.copies[encoded.good]
     source = np.repeat(np.arange(len(copies)), copies)
-    rows = encoded.good[source]
     copy = np.arange(len(source)) - np.repeat(np.cumsum(copies) - copies, copies)
+    rows = encoded.good[source]
     order = hashing.vary(chosen.order[rows], copy)
-    conditional = chosen.unsure[rows] & (copy == copies[source] - 1)
-    single = len(source) == len(copies)
-    return pa.record_batch(
-        [
-            pa.array(layout.shard_of(chosen.strata[rows], order)),
-            pa.array(order),
-            pa.array(np.full(len(rows), file, np.int32)),
-            pa.array(chosen.rows.positions[rows]),
-            pa.array(chosen.u[rows], mask=~conditional),
-            pa.array(encoded.weights[source]),
-            encoded.payloads if single else encoded.payloads.take(pa.array(source)),
-        ],
-        schema=KEPT,
-    )
+    shards = layout.shard_of(chosen.strata[rows], chosen.folds[rows], order)
+    return pa.record_batch([pa.array(shards), *_payload(chosen, encoded, source, order)], schema=KEPT)
 
 
-def _by_bucket(batch: pa.RecordBatch, layout: Layout, buckets: dict[int, list[pa.RecordBatch]]) -> None:
-    shards = batch.column(0).to_numpy()
-    owner = layout.bucket_of_shard[shards]
-    order = np.argsort(owner, kind="stable")
-    found, starts = np.unique(owner[order], return_index=True)
-    if not len(found):
-        return
-    if len(found) == 1:
-        buckets.setdefault(int(found[0]), []).append(batch)
-        return
-    for bucket, start, stop in zip(found.tolist(), starts, [*starts[1:], len(order)], strict=True):
-        buckets.setdefault(bucket, []).append(batch.take(pa.array(order[start:stop])))
+def _unsure_rows(chosen: Chosen, encoded: Encoded) -> pa.RecordBatch:
+    """One row for the copy of each good row that the cuts decide about."""
+    source = np.flatnonzero(chosen.unsure[encoded.good])
+    rows = encoded.good[source]
+    order = hashing.vary(chosen.order[rows], chosen.copies[rows])
+    head = [pa.array(chosen.strata[rows]), pa.array(chosen.u[rows])]
+    return pa.record_batch([*head, *_payload(chosen, encoded, source, order)], schema=UNSURE)
+
+
+def _payload(chosen: Chosen, encoded: Encoded, source: IntArray, order: UInt64Array) -> list[pa.Array]:
+    """What both kinds of rows have; `source` indexes the encoded rows."""
+    rows = encoded.good[source]
+    everything = len(source) == len(encoded.payloads) and bool((np.diff(source) == 1).all())
+    return [
+        pa.array(order),
+        pa.array(chosen.files[rows]),
+        pa.array(chosen.rows.positions[rows]),
+        pa.array(encoded.weights[source]),
+        encoded.payloads if everything else encoded.payloads.take(pa.array(source)),
+    ]

@@ -26,11 +26,12 @@ from beam_jobs.sizes import SizeModel
 from beam_jobs.sources import content_of, open_source, read_schema
 from tfrecord_io.errors import PresampleError, UsageError
 from tfrecord_io.manifest import Manifest
-from tfrecord_io.plan import FULL_BAND, Plan, plan_warnings
+from tfrecord_io.plan import FULL_BAND, ClassCounts, Plan, plan_warnings
 from tfrecord_io.strategy import parse_strategy
 
 LOCAL_RUNNER = "FnApiRunner"
 _MOST_THREADS = 4
+_ONE_MACHINE = (LOCAL_RUNNER, "DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner")
 _LOG = logging.getLogger("presample")
 
 
@@ -61,7 +62,8 @@ def run(options: PresampleOptions, beam_args: Sequence[str] = (), *, run_id: str
         output.prepare(run_folder)
         _run_until_exact(job, beam_args)
     finally:
-        output.delete_folder(run_folder)
+        for folder in {output.folder, job.spill or output.folder}:
+            Output(folder).delete_folder(run_folder)
         remove_empty(new)
     manifest = Manifest.load(options.output, opener=output.open)
     kept = manifest.files()
@@ -89,23 +91,25 @@ def plan(options: PresampleOptions, beam_args: Sequence[str] = ()) -> Plan:
 
 
 def warnings_of_plan(options: PresampleOptions, planned: Plan) -> list[str]:
-    """What the user should know about the training split."""
-    train = planned.of_split("train")
-    return plan_warnings(
-        parse_strategy(options.strategy),
-        {s.label: s.source.rows for s in train},
-        {s.label: s.rows for s in train},
-    )
+    """What the user should know about the resampled splits."""
+    strategy = parse_strategy(options.strategy)
+    counts = {
+        split: [ClassCounts(s.label, s.source.rows, s.rows, s.folds) for s in planned.of_split(split)]
+        for split in options.resampled_splits
+    }
+    return [text for split in counts for text in plan_warnings(strategy, split, counts[split], options.folds)]
 
 
 def notes_on(options: PresampleOptions, manifest: Manifest) -> tuple[list[str], list[str]]:
     """Remarks for the end of a run, and warnings."""
-    train = manifest.split("train").classes
-    warnings = plan_warnings(
-        parse_strategy(options.strategy),
-        {c.label: c.source_rows for c in train},
-        {c.label: c.rows for c in train},
-    )
+    strategy = parse_strategy(options.strategy)
+    warnings = []
+    for split in options.resampled_splits:
+        counts = [
+            ClassCounts(c.label, c.source_rows, c.rows + c.rejected_rows, c.folds)
+            for c in manifest.split(split).classes
+        ]
+        warnings += plan_warnings(strategy, split, counts, options.folds)
     notes = []
     if manifest.source["rejected_rows"]:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in manifest.rejected["reasons"].items())
@@ -132,6 +136,7 @@ def make_job(options: PresampleOptions, beam_args: Sequence[str], output: Output
     PROGRESS.reset(0 if any(file.gzip for file in source.files) else sum(file.bytes for file in source.files))
     settings = pipeline_options(beam_args).get_all_options()
     runner = settings["runner"]
+    spill = _spill_folder(options, output, runner)
     own_process = runner == LOCAL_RUNNER and settings["direct_running_mode"] == "in_memory"
     return Job(
         options=options,
@@ -140,9 +145,18 @@ def make_job(options: PresampleOptions, beam_args: Sequence[str], output: Output
         output=output,
         run_folder=run_folder,
         runner=runner,
+        spill=spill,
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         threads=min(_MOST_THREADS, os.cpu_count() or 1) if own_process else 1,
     )
+
+
+def _spill_folder(options: PresampleOptions, output: Output, runner: str) -> str | None:
+    """Where kept rows are spilled; None for the runner's own shuffle."""
+    local = runner in _ONE_MACHINE
+    if options.shuffle == "runner" or (options.shuffle == "auto" and not local):
+        return None
+    return tempfile.gettempdir() if local and not output.is_local else output.folder
 
 
 def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:

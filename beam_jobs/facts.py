@@ -27,15 +27,12 @@ class StoredFacts:
     features: Seen = field(default_factory=dict)
     waiting: list[tuple[Band, StoredFacts]] = field(default_factory=list)
 
-    def note(self, file: int, chosen: Chosen, encoded: Encoded) -> None:
+    def note(self, chosen: Chosen, encoded: Encoded) -> None:
         """Adds the facts of rows that were encoded."""
-        good = encoded.good
-        certain = ~chosen.unsure[good] | (chosen.copies[good] > 1)
+        certain = chosen.copies[encoded.good] > 0
         self.merge(_facts_of(encoded, np.flatnonzero(certain)))
         for row in np.flatnonzero(~certain).tolist():
-            at = int(good[row])
-            place = int(chosen.rows.positions[at])
-            band = Band.single(int(chosen.strata[at]), int(chosen.u[at]), file, place)
+            band = Band.of(chosen, encoded.good[[row]])
             self.waiting.append((band, _facts_of(encoded, np.array([row]))))
 
     def merge(self, other: StoredFacts) -> None:
@@ -54,7 +51,7 @@ class StoredFacts:
         """Adds the facts of the waiting rows that are in, and drops the others."""
         waiting, self.waiting = self.waiting, []
         for band, facts in waiting:
-            if cuts.take_in(band)[0]:
+            if cuts.folds_of(band)[1][0]:
                 self.merge(facts)
 
     def schema(self, known: Schema) -> dict[str, dict[str, Any]]:

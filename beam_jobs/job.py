@@ -13,7 +13,10 @@ from tfrecord_io.plan import BAND_NATS
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One run, settled before the pipeline is built. Picklable; holds no data."""
+    """One run, settled before the pipeline is built. Picklable; holds no data.
+
+    `spill` is the folder in which kept rows wait for their writers; None where the runner keeps them.
+    """
 
     options: PresampleOptions
     source: Source
@@ -21,6 +24,7 @@ class Job:
     output: Output
     run_folder: str
     runner: str
+    spill: str | None
     created: str
     threads: int = 1
     band_nats: float = BAND_NATS

@@ -1,4 +1,4 @@
-"""Kept rows between the draw and the writer: Arrow record batches, packed."""
+"""Kept rows between the draw and the writers: Arrow record batches."""
 
 from __future__ import annotations
 
@@ -6,32 +6,29 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-KEPT = pa.schema(
-    [
-        ("shard", pa.int64()),
-        ("order", pa.uint64()),  # v: where in the shard
-        ("file", pa.int32()),
-        ("position", pa.uint64()),
-        ("if_u", pa.uint64()),  # null: kept for sure; else kept if the exact cut takes this u
-        ("weight", pa.float32()),
-        ("example", pa.large_binary()),
-    ]
-)
+_PAYLOAD = [
+    ("order", pa.uint64()),  # v: where in the shard
+    ("file", pa.int32()),
+    ("position", pa.uint64()),
+    ("weight", pa.float32()),
+    ("example", pa.large_binary()),
+]
+KEPT = pa.schema([("shard", pa.int64()), *_PAYLOAD])
+UNSURE = pa.schema([("stratum", pa.int64()), ("u", pa.uint64()), *_PAYLOAD])
+"""Copies that the exact cuts decide about."""
 
 
-def pack(batches: list[pa.RecordBatch]) -> bytes:
-    """Some batches as one element of a PCollection."""
-    whole = pa.Table.from_batches(batches, KEPT).combine_chunks().to_batches()
+def pack(table: pa.Table) -> bytes:
+    """Some rows as one element of a PCollection."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, KEPT) as writer:
-        for batch in whole:
-            writer.write_batch(batch)
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
     return bytes(sink.getvalue())
 
 
-def unpack(elements: Iterable[bytes]) -> pa.Table:
-    """The inverse, for all elements of a bucket."""
+def unpack(elements: Iterable[bytes], schema: pa.Schema) -> pa.Table:
+    """The inverse, for several elements."""
     batches: list[pa.RecordBatch] = []
     for element in elements:
         batches += list(pa.ipc.open_stream(pa.py_buffer(element)))
-    return pa.Table.from_batches(batches, KEPT)
+    return pa.Table.from_batches(batches, schema)

@@ -10,6 +10,7 @@ from typing import Any
 
 from beam_jobs import split_options
 from tfrecord_io.errors import UsageError
+from tfrecord_io.manifest import UNRESAMPLED_SPLITS
 from tfrecord_io.strategy import parse_strategy
 
 DEFAULT_MAX_CLASSES = 10_000
@@ -18,7 +19,7 @@ RUN_PREFIX = ".presample-"
 
 _MOST_BYTES = 1 << 60
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-_NOT_YET = ("where", "columns", "drop_columns", "split_time", "validate", "quoted_newlines", "folds", "max_rows")
+_NOT_YET = ("where", "columns", "drop_columns", "split_time", "validate", "quoted_newlines")
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -223,6 +224,11 @@ class PresampleOptions:
     def split_names(self) -> tuple[str, ...]:
         """Names of the splits, in the order of the manifest."""
         return tuple(self.split_fractions())
+
+    @property
+    def resampled_splits(self) -> tuple[str, ...]:
+        """Those that the strategy applies to."""
+        return tuple(name for name in self.split_names if name not in UNRESAMPLED_SPLITS)
 
     def content(self) -> dict[str, Any]:
         """The options that decide the dataset's content, for its manifest."""

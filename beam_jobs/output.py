@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from beam_jobs.sources.files import read_fully
 from tfrecord_io.errors import OutputError
 from tfrecord_io.manifest import MANIFEST_NAME
 
@@ -63,6 +64,19 @@ class Output:
         if not FileSystems.exists(path):
             raise FileNotFoundError(errno.ENOENT, "there is no such file", path)
         return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
+
+    def read(self, name: str, offset: int, size: int) -> bytes:
+        """A part of a file.
+
+        Raises:
+          OutputError: the file does not hold it.
+        """
+        with _explained(self.path(name)), self.open(self.path(name)) as file:
+            file.seek(offset)
+            content = read_fully(file, size)
+        if len(content) < size:
+            raise OutputError(f"{self.path(name)} was cut short while the job ran. Run again.")
+        return content
 
     @contextmanager
     def create(self, name: str) -> Iterator[BinaryIO]:
@@ -146,19 +160,22 @@ class Output:
                     raise taken(self.folder) from error
                 Path(self.path(draft)).replace(self.path(MANIFEST_NAME))
 
-    def check_space(self, needed: int, zipped: bool) -> None:
+    def check_space(self, needed: int, zipped: bool, spilled: bool) -> None:
         """Refuses to start what will not fit.
 
         Raises:
-          OutputError: a local disk has less free than `needed` bytes.
+          OutputError: a local disk has less free than `needed` bytes, or twice that where they are
+            spilled there before they are written.
         """
         if not self.is_local:
             return
         free = shutil.disk_usage(self.folder).free
+        needed *= 1 + spilled
         if needed > free:
+            what = " (half of it for a while)" if spilled else ""
             raise OutputError(
-                f"{self.folder}: the plan needs about {needed / 1e9:.3g} GB, the disk has {free / 1e9:.3g} GB free. "
-                f"Keep fewer rows (--strategy){'' if zipped else ', use --compression gzip'} or write elsewhere."
+                f"{self.folder}: the plan needs about {needed / 1e9:.3g} GB{what}, the disk has {free / 1e9:.3g} GB "
+                f"free. Keep fewer rows (--strategy){'' if zipped else ', use --compression gzip'} or write elsewhere."
             )
 
 

@@ -1,6 +1,6 @@
 """The job: imbalanced files in, a per-class, pre-sampled, weighted, published dataset out.
 
-    ranges -> Profile (pass 1) -> Plan -> Draw (pass 2) -> Cut -> WriteShards -> Publish
+    parts -> Profile (pass 1) -> Plan -> Draw (pass 2) -> Cut -> WriteShards -> Publish
 
 Run it with `presample run`, `python -m beam_jobs.presample` or `beam_jobs.run`.
 """
@@ -22,13 +22,14 @@ from pathlib import Path
 import apache_beam as beam
 
 from beam_jobs.cut import Candidates, Cuts, find_cuts
-from beam_jobs.draw import DrawRange, RangeFacts
+from beam_jobs.draw import DrawPart, RangeFacts, SettleUnsure
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
 from beam_jobs.layout import Layout
-from beam_jobs.profile import MergeProfiles, Profile, ProfileRange, check_classes
+from beam_jobs.profile import MergeProfiles, Profile, ProfilePart, check_classes
 from beam_jobs.publish import check_bad_fraction, publish
-from beam_jobs.sources.block import Range
+from beam_jobs.sources.block import Part
+from beam_jobs.sources.files import SourceFile
 from beam_jobs.unique_ids import RefuseEqualIds
 from beam_jobs.write_shards import WriteBucket, WrittenShard
 from tfrecord_io.errors import PlanError, SourceError
@@ -36,18 +37,25 @@ from tfrecord_io.plan import make_plan
 from tfrecord_io.strategy import parse_strategy
 
 PLAN_NOTE = "plan.pickle"
+_GROUP_BYTES = 16 * 10**6
 MOST_SHARDS = 1_000_000
 """Each takes memory while it is planned, and a line in the manifest."""
 
 
 def build(pipeline: beam.Pipeline, job: Job) -> None:
     """The whole flow. Reads the source twice, moves the kept rows once."""
-    files = pipeline | "Files" >> beam.Create(range(len(job.source.files)), reshuffle=False)
-    ranges = files | "Ranges" >> beam.ParDo(Ranges(job)) | "Spread" >> beam.Reshuffle()
-
-    counted = ranges | "Profile" >> beam.ParDo(ProfileRange(job)).with_outputs(ProfileRange.PROFILE, main="notes")
+    parts = (
+        pipeline
+        | "Files" >> beam.Create(file_groups(job.source.files), reshuffle=False)
+        | "Parts" >> beam.ParDo(Parts(job))
+    )
+    counted = (
+        parts
+        | "Spread" >> beam.Reshuffle()
+        | "Profile" >> beam.ParDo(ProfilePart(job)).with_outputs(ProfilePart.PROFILE, main="notes")
+    )
     profile = beam.pvalue.AsSingleton(
-        counted[ProfileRange.PROFILE] | "MergeProfiles" >> beam.CombineGlobally(MergeProfiles())
+        counted[ProfilePart.PROFILE] | "MergeProfiles" >> beam.CombineGlobally(MergeProfiles())
     )
     once = pipeline | "Once" >> beam.Create([None], reshuffle=False)
     layouts = once | "Plan" >> beam.Map(plan_layout, job, profile)
@@ -56,29 +64,47 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
         return
     layout = beam.pvalue.AsSingleton(layouts)
 
-    drawn = counted.notes | "Draw" >> beam.ParDo(DrawRange(job), layout).with_outputs(
-        DrawRange.CANDIDATES, DrawRange.FACTS, DrawRange.IDS, main="rows"
+    drawn = counted.notes | "Draw" >> beam.ParDo(DrawPart(job), layout).with_outputs(
+        DrawPart.CANDIDATES, DrawPart.FACTS, DrawPart.IDS, DrawPart.UNSURE, main="rows"
     )
-    ids = drawn[DrawRange.IDS] | "GroupIds" >> beam.GroupByKey()
+    ids = drawn[DrawPart.IDS] | "GroupIds" >> beam.GroupByKey()
     checked = beam.pvalue.AsList(ids | "RefuseEqualIds" >> beam.ParDo(RefuseEqualIds(job)))
-    candidates = beam.pvalue.AsList(drawn[DrawRange.CANDIDATES])
+    candidates = beam.pvalue.AsList(drawn[DrawPart.CANDIDATES])
     cuts = beam.pvalue.AsSingleton(once | "Cut" >> beam.Map(cut_bands, layout, candidates))
-    shards = drawn.rows | "Buckets" >> beam.GroupByKey() | "WriteShards" >> beam.ParDo(WriteBucket(job), layout, cuts)
-    facts = beam.pvalue.AsList(drawn[DrawRange.FACTS])
-    written = beam.pvalue.AsList(shards)
+    settled = drawn[DrawPart.UNSURE] | "SettleUnsure" >> beam.ParDo(SettleUnsure(job), layout, cuts)
+    buckets = (drawn.rows, settled) | beam.Flatten() | "Buckets" >> beam.GroupByKey()
+    written = beam.pvalue.AsList(buckets | "WriteShards" >> beam.ParDo(WriteBucket(job)))
+    facts = beam.pvalue.AsList(drawn[DrawPart.FACTS])
     _ = once | "Publish" >> beam.Map(audit_and_publish, job, layout, profile, cuts, facts, written, checked)
 
 
-class Ranges(beam.DoFn):
-    """Index of a file -> its ranges."""
+def file_groups(files: Sequence[SourceFile]) -> list[list[int]]:
+    """Indices of files, small ones together, so that thousands of them cost by their bytes."""
+    groups: list[list[int]] = []
+    size = _GROUP_BYTES
+    for index, file in enumerate(files):
+        if size + file.bytes > _GROUP_BYTES:
+            groups.append([])
+            size = 0
+        groups[-1].append(index)
+        size += file.bytes
+    return groups
+
+
+class Parts(beam.DoFn):
+    """Indices of files -> parts: the ranges of a large file one by one, small files whole and together."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
 
-    def process(self, file: int) -> Iterator[Range]:
-        """Reads at most the file's footer."""
+    def process(self, files: list[int]) -> Iterator[Part]:
+        """Reads at most the files' footers."""
         with reported():
-            yield from self._job.source.ranges(file)
+            ranges = [part for file in files for part in self._job.source.ranges(file)]
+            if len(files) > 1:
+                yield tuple(ranges)
+            else:
+                yield from ((part,) for part in ranges)
 
 
 def plan_layout(_: None, job: Job, profile: Profile) -> Layout:
@@ -95,7 +121,7 @@ def note_plan(layout: Layout, job: Job) -> None:
 def cut_bands(_: None, layout: Layout, candidates: list[Candidates]) -> Cuts:
     """The stage Cut."""
     with reported():
-        return find_cuts(layout.plan, candidates)
+        return find_cuts(layout, candidates)
 
 
 def audit_and_publish(
@@ -120,28 +146,30 @@ def make_layout(job: Job, profile: Profile) -> Layout:
       PresampleError: no rows, too many bad ones or too many classes, a strategy that does not fit
         them, or a disk too small for the result.
     """
-    rows = sum(tally.rows for tally in profile.tallies.values())
+    tallies = profile.tallies.as_dict()
+    rows = sum(tally.rows for tally in tallies.values())
     check_bad_fraction(job, profile.rejects, profile.rejects.total, profile.rows, "rows")
     if not rows:
         raise SourceError(
             f"--input {' '.join(job.options.input)}: the files hold no usable rows. Check that there is more than a "
             "header in them."
         )
-    check_classes(len({label for _, label in profile.tallies}), rows, job.options.label, job.options.max_classes)
+    check_classes(len({label for _, label in tallies}), rows, job.options)
     plan = make_plan(
-        profile.tallies,
+        tallies,
         splits=job.splits,
         label_dtype=job.source.label_dtype,
         strategy=parse_strategy(job.options.strategy),
         weights=job.options.weights,
         shard_size=job.options.shard_size,
         row_bytes=job.sizes.row_bytes,
+        max_rows=job.options.max_rows,
+        folds=job.options.folds,
         band_nats=job.band_nats,
     )
     if not job.options.plan_only:
-        zipped = job.options.compression == "gzip"
-        job.output.check_space(plan.bytes, zipped)
-    shards = sum(stratum.shards for stratum in plan.strata)
+        job.output.check_space(plan.bytes, job.options.compression == "gzip", spilled=job.spill is not None)
+    shards = sum(stratum.shards * stratum.folds for stratum in plan.strata)
     if shards > MOST_SHARDS:
         raise PlanError(
             f"The plan has {shards:,} shards, more than the {MOST_SHARDS:,} that a dataset may have. Keep fewer rows "

@@ -19,39 +19,38 @@ from apache_beam.metrics import Metrics
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
 from beam_jobs.memory import keep_freed_memory
-from beam_jobs.options import DEFAULT_MAX_CLASSES
+from beam_jobs.options import DEFAULT_MAX_CLASSES, PresampleOptions
 from beam_jobs.ordered import ordered_map
 from beam_jobs.progress import PROGRESS
 from beam_jobs.rejects import RejectedRow, RejectLog, bad_row
-from beam_jobs.sources.block import Block, IntArray, Keys, Range
-from tfrecord_io import exact, hashing
+from beam_jobs.sources.block import Block, IntArray, Keys, Part
+from beam_jobs.tallies import Class, ClassIndex, Counter, Tallies
+from tfrecord_io import hashing
 from tfrecord_io.errors import SourceError
 from tfrecord_io.hashing import UInt64Array
-from tfrecord_io.labels import Label
-from tfrecord_io.plan import Tally
-
-Class = tuple[str, Label]
-"""A split and a label."""
 
 _FEW_CLASSES = 20
 
 
 @dataclass(frozen=True)
-class RangeNotes:
-    """The class of each row of a range: indices into `classes`, len(classes) for bad rows."""
+class PartNotes:
+    """The class of each row of a part: indices into `classes`, len(classes) for rows left out.
 
-    part: Range
+    `rows` are the rows of each range of the part.
+    """
+
+    part: Part
     classes: list[Class]
-    rows: int
+    rows: tuple[int, ...]
     packed: bytes
 
     @classmethod
-    def pack(cls, part: Range, classes: list[Class], codes: list[IntArray]) -> RangeNotes:
-        """Notes from the codes of each block; -1 for bad rows."""
-        whole = np.concatenate([np.zeros(0, np.int64), *codes])
+    def pack(cls, part: Part, classes: list[Class], codes: list[list[IntArray]]) -> PartNotes:
+        """Notes from the codes of each block of each range; -1 for rows left out."""
+        whole = np.concatenate([np.zeros(0, np.int64), *(block for blocks in codes for block in blocks)])
         whole[whole < 0] = len(classes)
         packed = zlib.compress(whole.astype(_dtype(len(classes))).tobytes(), 1)
-        return cls(part, classes, len(whole), packed)
+        return cls(part, classes, tuple(sum(map(len, blocks)) for blocks in codes), packed)
 
     def codes(self) -> npt.NDArray[np.unsignedinteger]:
         """The notes, unpacked [rows]."""
@@ -62,21 +61,19 @@ class RangeNotes:
 class Profile:
     """Totals of a part of the source, or of all of it."""
 
-    tallies: dict[Class, Tally] = field(default_factory=dict)
+    tallies: Tallies = field(default_factory=Tallies.nothing)
     rows: int = 0
     rejects: RejectLog = field(default_factory=RejectLog)
 
     def merge(self, other: Profile) -> None:
         """Adds another part."""
-        for key, tally in other.tallies.items():
-            known = self.tallies.get(key)
-            self.tallies[key] = known + tally if known else tally
+        self.tallies.merge(other.tallies)
         self.rows += other.rows
         self.rejects.merge(other.rejects)
 
 
-class ProfileRange(beam.DoFn):
-    """Range -> RangeNotes, and a Profile of it under the tag `profile`."""
+class ProfilePart(beam.DoFn):
+    """Part -> PartNotes, and a Profile of it under the tag `profile`."""
 
     PROFILE = "profile"
 
@@ -89,8 +86,8 @@ class ProfileRange(beam.DoFn):
         """Once a worker."""
         keep_freed_memory()
 
-    def process(self, part: Range) -> Iterator[object]:
-        """Reads the range once."""
+    def process(self, part: Part) -> Iterator[object]:
+        """Reads the part once."""
         with reported():
             notes, profile = self._read(part)
         self._rows.inc(profile.rows)
@@ -98,22 +95,26 @@ class ProfileRange(beam.DoFn):
         yield notes
         yield beam.pvalue.TaggedOutput(self.PROFILE, profile)
 
-    def _read(self, part: Range) -> tuple[RangeNotes, Profile]:
+    def _read(self, part: Part) -> tuple[PartNotes, Profile]:
         job = self._job
         profile = Profile()
-        classes: dict[Class, int] = {}
-        codes: list[IntArray] = []
-        stage = _KeyStage(job, part.file)
-        for block, keys, splits in ordered_map(stage, job.source.blocks(part), job.block_threads):
-            local = _classes(keys, splits, job.splits, classes)
-            profile.merge(_tally(block, keys, local, classes))
-            profile.rejects.add(RejectedRow.of(job.source.files[part.file], reject) for reject in keys.rejects)
-            if keys.rejects and job.options.on_bad_row == "fail":
-                raise bad_row(profile.rejects.first(), job.source.format)
-            check_classes(len({label for _, label in classes}), 0, job.options.label, job.options.max_classes)
-            codes.append(local)
-            PROGRESS.add("Profile", len(block), block.total_bytes)
-        return RangeNotes.pack(part, list(classes), codes), profile
+        index, counter = ClassIndex(job.splits), Counter()
+        codes: list[list[IntArray]] = []
+        for each in part:
+            stage = _KeyStage(job, each.file)
+            codes.append([])
+            for block, keys, splits in ordered_map(stage, job.source.blocks(each), job.block_threads):
+                found = index.codes(keys, splits)
+                counter.add(found, block.row_bytes, keys.weights)
+                codes[-1].append(found)
+                profile.rows += len(block)
+                profile.rejects.add(RejectedRow.of(job.source.files[each.file], reject) for reject in keys.rejects)
+                if keys.rejects and job.options.on_bad_row == "fail":
+                    raise bad_row(profile.rejects.first(), job.source.format)
+                check_classes(len({label for _, label in index.classes}), 0, job.options)
+                PROGRESS.add("Profile", len(block), block.total_bytes)
+        profile.tallies = counter.totals(index.classes)
+        return PartNotes.pack(part, index.classes, codes), profile
 
 
 class MergeProfiles(beam.CombineFn):
@@ -186,48 +187,21 @@ def identity_digest(ids: list[pa.Array]) -> UInt64Array:
     return digest
 
 
-def check_classes(classes: int, rows: int, label: str, allowed: int | None) -> None:
+def check_classes(classes: int, rows: int, options: PresampleOptions) -> None:
     """Refuses a label column that looks like an id.
 
     Raises:
       SourceError: more classes than allowed, or (rows given) mostly unique labels.
     """
+    allowed = options.max_classes
     limit = DEFAULT_MAX_CLASSES if allowed is None else allowed
     unique = allowed is None and classes > _FEW_CLASSES and classes > rows / 2 > 0
     if classes > limit or unique:
         what = f"{classes} classes in {rows} rows" if unique else f"more than {limit} classes"
         raise SourceError(
-            f"--label {label}: the column has {what}; it looks like an id, not a class. Name another column, or "
-            "allow it with --max_classes N."
+            f"--label {options.label}: the column has {what}; it looks like an id, not a class. Name another column, "
+            "or allow it with --max_classes N."
         )
-
-
-def _classes(keys: Keys, splits: IntArray, names: tuple[str, ...], classes: dict[Class, int]) -> IntArray:
-    """Indices into `classes` [n], which grows by the classes found; -1 for bad rows."""
-    if not keys.labels:
-        return np.full(len(keys.codes), -1, np.int64)
-    combined = splits * len(keys.labels) + keys.codes
-    combined[keys.codes < 0] = -1
-    table = np.full(len(names) * len(keys.labels) + 1, -1, np.int64)
-    for code in np.flatnonzero(np.bincount(combined[combined >= 0])).tolist():
-        split, label = divmod(code, len(keys.labels))
-        table[code] = classes.setdefault((names[split], keys.labels[label]), len(classes))
-    found: IntArray = table[combined]
-    return found
-
-
-def _tally(block: Block, keys: Keys, codes: IntArray, classes: dict[Class, int]) -> Profile:
-    good = codes >= 0
-    used = codes[good]
-    rows = np.bincount(used, minlength=len(classes))
-    sizes = np.zeros(len(classes), np.float64)
-    if block.row_bytes is not None:
-        sizes[:] = np.bincount(used, block.row_bytes[good].astype(np.float64), len(classes))
-    weights = [Fraction(int(count)) for count in rows]
-    if keys.weights is not None:
-        weights = exact.sums_by_group(keys.weights[good], used, len(classes))
-    tallies = {key: Tally(int(rows[i]), weights[i], int(sizes[i])) for key, i in classes.items() if rows[i]}
-    return Profile(tallies, len(block))
 
 
 def _dtype(classes: int) -> type[np.unsignedinteger]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from importlib import metadata
 from typing import Any
-
-import numpy as np
 
 from beam_jobs.cut import Cuts
 from beam_jobs.draw import LostRow, RangeFacts
@@ -48,7 +46,7 @@ def publish(
     lost, log = _settle_losses(total.lost, cuts)
     if log.total and job.options.on_bad_row == "fail":
         raise bad_row(log.first(), job.source.format)
-    check_bad_fraction(job, log, sum(lost.values()), sum(s.rows for s in layout.plan.strata), "drawn rows")
+    check_bad_fraction(job, log, sum(lost.values()), sum(s.rows * s.folds for s in layout.plan.strata), "drawn rows")
     shards = {shard.shard: shard for shard in written}
     _audit(job, layout, lost, shards)
     log.merge(profile.rejects)
@@ -77,7 +75,7 @@ def _manifest(
             "strategy": job.options.strategy,
             "weights": job.options.weights,
             "seed": job.options.seed,
-            "folds": 1,
+            "folds": job.options.folds,
             "draw": hashing.DRAW_NAME,
         },
         source={
@@ -115,64 +113,75 @@ def check_bad_fraction(job: Job, log: RejectLog, bad: int, rows: int, what: str)
         )
 
 
-def _settle_losses(lost: list[LostRow], cuts: Cuts) -> tuple[Counter[int], RejectLog]:
-    """Rows lost of each stratum, copies counted; rows that the cut left out anyway are no loss."""
-    counts: Counter[int] = Counter()
+Cell = tuple[int, int]
+"""A stratum and one of its folds."""
+
+
+def _settle_losses(lost: list[LostRow], cuts: Cuts) -> tuple[Counter[Cell], RejectLog]:
+    """Rows lost of each fold of each stratum, copies counted; rows that the cuts left out anyway are no loss."""
+    counts: Counter[Cell] = Counter()
     log = RejectLog()
     for row in lost:
+        counts[row.stratum, row.fold] += row.copies
         copies = row.copies
-        if row.candidate is not None and not cuts.take_in(row.candidate)[0]:
-            copies -= 1
+        if row.candidate is not None:
+            folds, inside = cuts.folds_of(row.candidate)
+            counts[row.stratum, int(folds[0])] += int(inside[0])
+            copies += int(inside[0])
         if copies:
-            counts[row.stratum] += copies
             log.add([row.row])
     return counts, log
 
 
-def _audit(job: Job, layout: Layout, lost: Counter[int], shards: Mapping[int, WrittenShard]) -> None:
+def _audit(job: Job, layout: Layout, lost: Counter[Cell], shards: Mapping[int, WrittenShard]) -> None:
     """Compares rows, weights and files with the plan.
 
     Raises:
       OutputError: they differ.
     """
-    rows: Counter[int] = Counter()
-    weights: defaultdict[int, Fraction] = defaultdict(Fraction)
-    for number, shard in shards.items():
-        owner = int(layout.stratum_of_shard(np.array([number]))[0])
-        rows[owner] += shard.rows
-        weights[owner] += shard.weight
+    for shard in shards.values():
         if job.output.size(shard.name) != shard.bytes:
             raise OutputError(f"{job.output.path(shard.name)} is not as it was written. Run again.")
     for index, stratum in enumerate(layout.plan.strata):
-        expected = stratum.rows - lost[index]
-        where = f"class {labels.to_text(stratum.label)} of {stratum.split}"
-        if rows[index] != expected:
-            raise OutputError(f"The audit found {rows[index]} rows of {where}, not the {expected} planned. Run again.")
-        if job.options.weight_in is None and expected:
-            total = stratum.factor * expected
-            if abs(float(weights[index]) - total) > _WEIGHT_TOLERANCE * total:
-                raise OutputError(f"The audit found weights of {float(weights[index])} in {where}, not {total}.")
+        for fold in range(stratum.folds):
+            written = _shards_of(layout, index, fold, shards)
+            rows = sum(shard.rows for shard in written)
+            expected = stratum.rows - lost[index, fold]
+            where = f"class {labels.to_text(stratum.label)} of {stratum.split}, fold {fold}"
+            if rows != expected:
+                raise OutputError(f"The audit found {rows} rows of {where}, not the {expected} planned. Run again.")
+            if job.options.weight_in is None and expected:
+                weight = float(sum((shard.weight for shard in written), Fraction(0)))
+                total = stratum.factor * expected
+                if abs(weight - total) > _WEIGHT_TOLERANCE * total:
+                    raise OutputError(f"The audit found weights of {weight} in {where}, not {total}.")
+
+
+def _shards_of(layout: Layout, index: int, fold: int, shards: Mapping[int, WrittenShard]) -> list[WrittenShard]:
+    """The shards of one fold of a stratum, in order; where no row fell into a slice, there is none."""
+    stratum = layout.plan.strata[index]
+    first = int(layout.first_shard[index]) + fold * stratum.shards
+    return [shards[number] for number in range(first, first + stratum.shards) if number in shards]
 
 
 def _place_shards(
-    job: Job, layout: Layout, lost: Counter[int], shards: Mapping[int, WrittenShard]
+    job: Job, layout: Layout, lost: Counter[Cell], shards: Mapping[int, WrittenShard]
 ) -> tuple[dict[str, str], dict[str, Split]]:
     """Final names of all shards (temporary -> final), and the splits that list them."""
     names: dict[str, str] = {}
-    folders = labels.path_components(stratum.label for stratum in layout.plan.strata)
+    folders = labels.path_components({stratum.label for stratum in layout.plan.strata})
     suffix = ".tfrecord.gz" if job.options.compression == "gzip" else ".tfrecord"
     entries: dict[str, list[ClassEntry]] = {split: [] for split in job.splits}
     for index, stratum in enumerate(layout.plan.strata):
         listed = []
-        for part in range(stratum.shards):
-            shard = shards.get(int(layout.first_shard[index]) + part)
-            if shard is None:  # no row fell into this slice
-                continue
-            file = f"part-{part:05d}-of-{stratum.shards:05d}-{shard.sha256[:16]}{suffix}"
-            path = f"{stratum.split}/{folders[stratum.label]}/{file}"
-            names[shard.name] = path
-            listed.append(Shard(path=path, rows=shard.rows, bytes=shard.bytes, sha256=shard.sha256))
-        entries[stratum.split].append(_entry(stratum, lost[index], tuple(listed)))
+        for fold in range(stratum.folds):
+            for shard in _shards_of(layout, index, fold, shards):
+                part = shard.shard - int(layout.first_shard[index])
+                file = f"part-{part:05d}-of-{stratum.shards * stratum.folds:05d}-{shard.sha256[:16]}{suffix}"
+                path = f"{stratum.split}/{folders[stratum.label]}/{file}"
+                names[shard.name] = path
+                listed.append(Shard(path=path, rows=shard.rows, bytes=shard.bytes, sha256=shard.sha256, fold=fold))
+        entries[stratum.split].append(_entry(stratum, lost[index, 0], tuple(listed)))
     splits = {
         name: Split(
             source_rows=sum(entry.source_rows for entry in classes),
@@ -191,6 +200,7 @@ def _entry(stratum: Stratum, lost: int, shards: tuple[Shard, ...]) -> ClassEntry
         source_weight=float(stratum.source.weight),
         rows=stratum.rows - lost,
         weight=stratum.keep_weight,
+        folds=stratum.folds,
         rejected_rows=lost,
         shards=shards,
     )

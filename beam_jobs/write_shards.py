@@ -1,4 +1,4 @@
-"""Writes shards: the kept rows of a bucket, cut exactly, in order, each shard a temporary file."""
+"""Writes shards: the kept rows of a bucket in order, each shard a temporary file."""
 
 from __future__ import annotations
 
@@ -12,16 +12,13 @@ import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from apache_beam.metrics import Metrics
 
-from beam_jobs.cut import Band, Cuts
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
-from beam_jobs.kept_rows import unpack
-from beam_jobs.layout import Layout
 from beam_jobs.memory import keep_freed_memory
 from beam_jobs.progress import PROGRESS
+from beam_jobs.shuffle import Parcel, receive
 from beam_jobs.sources.block import IntArray
 from tfrecord_io import exact
 from tfrecord_io.records import GzipStream, frame
@@ -42,7 +39,7 @@ class WrittenShard:
 
 
 class WriteBucket(beam.DoFn):
-    """(bucket, packed rows), with layout and cuts -> WrittenShards. Holds one bucket in memory."""
+    """(bucket, parcels) -> WrittenShards. Holds one bucket in memory."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -53,28 +50,18 @@ class WriteBucket(beam.DoFn):
         """Once a worker."""
         keep_freed_memory()
 
-    def process(self, element: tuple[int, Iterable[bytes]], layout: Layout, cuts: Cuts) -> Iterator[WrittenShard]:
+    def process(self, element: tuple[int, Iterable[Parcel]]) -> Iterator[WrittenShard]:
         """Writes the shards of one bucket."""
         with reported():
-            rows = unpack(element[1])
+            rows = receive(self._job, element[1])
             shards = rows.column("shard").to_numpy()
-            keep = _within_cut(rows, layout.stratum_of_shard(shards), cuts)
-            order = np.lexsort(
-                (
-                    rows.column("position").to_numpy()[keep],
-                    rows.column("file").to_numpy()[keep],
-                    rows.column("order").to_numpy()[keep],
-                    shards[keep],
-                )
-            )
-            keep = keep[order]
-            if not len(keep):  # all of them stood in the band, on the far side of the cut
-                return
-            found, starts = np.unique(shards[keep], return_index=True)
+            order = _order(rows, shards)
+            found, starts = np.unique(shards[order], return_index=True)
             examples = rows.column("example").combine_chunks()
             weights = rows.column("weight").to_numpy()
-            for shard, start, stop in zip(found.tolist(), starts, [*starts[1:], len(keep)], strict=True):
-                yield self._write(shard, examples, weights, keep[start:stop])
+            del rows
+            for shard, start, stop in zip(found.tolist(), starts, [*starts[1:], len(order)], strict=True):
+                yield self._write(shard, examples, weights, order[start:stop])
 
     def _write(
         self, shard: int, examples: pa.LargeBinaryArray, weights: npt.NDArray[np.float32], rows: IntArray
@@ -104,16 +91,11 @@ def _pieces(examples: pa.LargeBinaryArray, rows: IntArray, compression: str) -> 
         yield zipped.finish()
 
 
-def _within_cut(rows: pa.Table, strata: IntArray, cuts: Cuts) -> IntArray:
-    """Indices of the rows that are in: the sure ones, and those of the band up to the cut."""
-    column = rows.column("if_u").combine_chunks()
-    asked = pc.is_valid(column).to_numpy(zero_copy_only=False)
-    band = Band(
-        strata[asked],
-        column.fill_null(0).to_numpy(zero_copy_only=False)[asked],
-        rows.column("file").to_numpy()[asked],
-        rows.column("position").to_numpy()[asked],
-    )
-    inside = ~asked
-    inside[asked] = cuts.take_in(band)
-    return np.flatnonzero(inside)
+def _order(rows: pa.Table, shards: IntArray) -> IntArray:
+    """Indices of the rows sorted by shard and v; ties, which are all but impossible, by their place."""
+    v = rows.column("order").to_numpy()
+    order = np.lexsort((v, shards))
+    same = (v[order[1:]] == v[order[:-1]]) & (shards[order[1:]] == shards[order[:-1]])
+    if not same.any():
+        return order
+    return np.lexsort((rows.column("position").to_numpy(), rows.column("file").to_numpy(), v, shards))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote_from_bytes
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 Label = bool | int | float | str | bytes
 
 _MAX_NAME_BYTES = 200
+_MANY = 20
 
 
 def from_bytes(value: bytes) -> str | bytes:
@@ -69,6 +70,12 @@ def to_text(label: Label) -> str:
     if isinstance(label, bytes):
         return repr(label)
     return str(label)
+
+
+def listed(names: Sequence[Label]) -> str:
+    """Labels for a message; of many, the first twenty."""
+    shown = [to_text(name) if not isinstance(name, str) else repr(name) for name in names[:_MANY]]
+    return ", ".join(shown) + (f" and {len(names) - _MANY} more" if len(names) > _MANY else "")
 
 
 def to_json(label: Label) -> object:

@@ -5,20 +5,23 @@ Pure arithmetic on class totals: no rows, no files, no Beam. `--plan_only` print
 The exact cut without another pass: of N rows with uniform 64-bit hashes u, the n smallest are
 wanted. By Bernstein's inequality the n-th smallest lies in a narrow band around n/N; rows below
 the band are in, rows above are out, and only the few rows in it need their u gathered and ranked.
+Fold j takes the j-th n smallest, so K folds have K cuts, each with a band of its own.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from tfrecord_io import labels
 from tfrecord_io.errors import PlanError
-from tfrecord_io.labels import Label
+from tfrecord_io.labels import Label, listed
 from tfrecord_io.manifest import UNRESAMPLED_SPLITS, weight_factors
-from tfrecord_io.strategy import Strategy, listed, round_half_up
+from tfrecord_io.rounding import round_half_up, scale_down
+from tfrecord_io.strategy import Strategy
 
 BAND_NATS = 42.0
 """The band misses the cut with a probability of about e**-42 a class; a miss is found and redone."""
@@ -44,8 +47,11 @@ class Tally:
 class Stratum:
     """What is done with one class of one split.
 
-    Every row is kept `copies` times, and the `drawn` rows with the smallest u once more: those
-    with u < `sure`, and those of sure <= u < `never` that the exact cut takes.
+    Every row is kept `copies` times, and the `drawn` rows with the smallest u once more. Where rows
+    are left over (`copies` is 0), the next `drawn` smallest make the next of `folds` folds. `cuts`
+    holds (sure, never) of each fold's end: rows with u < sure lie before it, with u >= never after.
+
+    `rows`, `factor` and `shards` are of one fold, `bytes` of all.
     """
 
     split: str
@@ -54,8 +60,8 @@ class Stratum:
     rows: int
     copies: int
     drawn: int
-    sure: int
-    never: int
+    folds: int
+    cuts: tuple[tuple[int, int], ...]
     keep_weight: float | None
     factor: float
     shards: int
@@ -88,6 +94,8 @@ def make_plan(
     weights: str,
     shard_size: int,
     row_bytes: Callable[[Label, Tally], float],
+    max_rows: int | None = None,
+    folds: int = 1,
     band_nats: float = BAND_NATS,
 ) -> Plan:
     """Plans every class of every split.
@@ -100,6 +108,8 @@ def make_plan(
       weights: calibrated, balanced or none.
       shard_size: bytes aimed at for each shard.
       row_bytes: expected bytes of one stored row of a class.
+      max_rows: scales each resampled split down to that many rows, at the shares of the strategy.
+      folds: disjoint samples wanted of each class that is not kept whole.
       band_nats: how wide the band around each cut is; FULL_BAND ranks every row.
 
     Raises:
@@ -110,30 +120,61 @@ def make_plan(
     strata = []
     for split in splits:
         source = {label: tallies.get((split, label), Tally(0, Fraction(0), 0)) for label in found}
-        counts = {label: tally.rows for label, tally in source.items()}
-        kept = counts if split in UNRESAMPLED_SPLITS else strategy.sizes(counts, label_dtype)
-        mode = "none" if split in UNRESAMPLED_SPLITS else weights
+        kept = {label: tally.rows for label, tally in source.items()}
+        mode = "none"
+        if split not in UNRESAMPLED_SPLITS:
+            kept = scale_down(strategy.sizes(kept, label_dtype, split), max_rows)
+            mode = weights
         factors = _factors(mode, source, kept)
         for label in found:
-            size = (row_bytes(label, source[label]) if kept[label] else 0.0) * kept[label]
+            rows = kept[label]
+            size = (row_bytes(label, source[label]) if rows else 0.0) * rows
+            counts = _counts(source[label].rows, rows, folds, band_nats)
             strata.append(
-                _stratum(split, label, source[label], kept[label], factors[label], size, shard_size, band_nats)
+                Stratum(
+                    split=split,
+                    label=label,
+                    source=source[label],
+                    rows=rows,
+                    keep_weight=source[label].rows / rows if rows else None,
+                    factor=factors[label],
+                    shards=min(rows, max(1, round_half_up(Fraction(size) / shard_size))),
+                    bytes=round(size * counts.folds),
+                    **counts._asdict(),
+                )
             )
     return Plan(strata=tuple(strata), shard_size=shard_size)
 
 
-def plan_warnings(strategy: Strategy, source_rows: Mapping[Label, int], kept_rows: Mapping[Label, int]) -> list[str]:
-    """What a user should know about the training split's plan, a sentence each."""
+class ClassCounts(NamedTuple):
+    """What a split has of one class, and keeps of it in each fold."""
+
+    label: Label
+    source_rows: int
+    rows: int
+    folds: int
+
+
+def plan_warnings(strategy: Strategy, split: str, classes: Sequence[ClassCounts], folds_asked: int) -> list[str]:
+    """What a user should know about the plan of one resampled split, a sentence each."""
     warnings = []
-    absent = [label for label, rows in source_rows.items() if not rows]
+    absent = [c.label for c in classes if not c.source_rows]
     if absent:
-        warnings.append(f"Class {listed(absent)} has no row in the training split and stays out of the strategy.")
-    total, kept = sum(source_rows.values()), sum(kept_rows.values())
+        warnings.append(f"Class {listed(absent)} has no row in the {split} split and stays out of the strategy.")
+    short = [c for c in classes if 0 < c.rows < c.source_rows and c.folds < folds_asked]
+    if short:
+        fewest = min(short, key=lambda c: c.folds)
+        warnings.append(
+            f"--folds {folds_asked}: class {listed([c.label for c in short])} of {split} has rows for fewer "
+            f"({fewest.folds} of class {labels.to_text(fewest.label)}), which come around more often. Keep fewer rows "
+            "a fold to have more folds."
+        )
+    total, kept = sum(c.source_rows for c in classes), sum(c.rows for c in classes)
     if strategy.name == "balance" and kept < _TINY_SHARE * total:
-        smallest = min((label for label in source_rows if source_rows[label]), key=lambda label: source_rows[label])
+        smallest = min((c for c in classes if c.source_rows), key=lambda c: c.source_rows)
         warnings.append(
             f"balance keeps {kept} of {total} rows ({100 * kept / total:.2g} %), because class "
-            f"{labels.to_text(smallest)} has only {source_rows[smallest]}. "
+            f"{labels.to_text(smallest.label)} has only {smallest.source_rows}. "
             "Consider --strategy ratio=M or max=N to keep more of the others."
         )
     return warnings
@@ -170,30 +211,19 @@ def _factors(mode: str, source: Mapping[Label, Tally], kept: Mapping[Label, int]
     return {label: factors.get(label, 0.0) for label in source}
 
 
-def _stratum(
-    split: str,
-    label: Label,
-    source: Tally,
-    kept: int,
-    factor: float,
-    size: float,
-    shard_size: int,
-    nats: float,
-) -> Stratum:
-    copies, drawn = divmod(kept, source.rows) if source.rows else (0, 0)
-    sure, never = band(source.rows, drawn, nats) if drawn else (0, 0)
-    shards = min(kept, max(1, round_half_up(Fraction(size) / shard_size)))
-    return Stratum(
-        split=split,
-        label=label,
-        source=source,
-        rows=kept,
-        copies=copies,
-        drawn=drawn,
-        sure=sure,
-        never=never,
-        keep_weight=source.rows / kept if kept else None,
-        factor=factor,
-        shards=shards,
-        bytes=round(size),
-    )
+class _Counts(NamedTuple):
+    """The part of a Stratum that says which rows are in."""
+
+    copies: int
+    drawn: int
+    folds: int
+    cuts: tuple[tuple[int, int], ...]
+
+
+def _counts(source_rows: int, rows: int, folds: int, nats: float) -> _Counts:
+    copies, drawn = divmod(rows, source_rows) if source_rows else (0, 0)
+    if not drawn:
+        return _Counts(copies, 0, 1, ())
+    ends = min(folds, source_rows // drawn) if not copies else 1
+    cuts = [band(source_rows, end * drawn, nats) for end in range(1, ends + 1)]
+    return _Counts(copies, drawn, ends, tuple(cuts))

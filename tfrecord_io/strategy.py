@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from tfrecord_io import labels
 from tfrecord_io.errors import PlanError, UsageError
-from tfrecord_io.labels import Label
+from tfrecord_io.labels import Label, listed
+from tfrecord_io.rounding import largest_remainder, round_half_up
 
 _ALIASES = {"not minority": "balance", "auto": "balance"}
 _PLAIN = ("none", "balance", "majority")
 _LIMITS = ("ratio", "max")
 _MAPPINGS = ("counts", "rates", "shares")
 _FORMS = "none, balance, majority, ratio=M, max=N, counts:A=N,..., rates:A=R,..., shares:A=S,... or soften:UNDER,OVER"
-_MANY = 20
 _HUGE_EXPONENT = re.compile(r"[eE][+-]?[0-9_]{4}")
 
 
@@ -41,12 +41,13 @@ class Strategy:
     under: Fraction = Fraction(0)
     over: Fraction = Fraction(0)
 
-    def sizes(self, source_rows: Mapping[Label, int], dtype: str) -> dict[Label, int]:
+    def sizes(self, source_rows: Mapping[Label, int], dtype: str, split: str = "train") -> dict[Label, int]:
         """Rows to keep of each class.
 
         Args:
-          source_rows: N_k of each class of the training split; 0 for classes absent from it.
+          source_rows: N_k of each class of the split; 0 for classes absent from it.
           dtype: the labels' dtype, to read the labels named in the strategy.
+          split: its name, for errors.
 
         Raises:
           PlanError: a class named and not found, found and not named, or asked for more than
@@ -54,11 +55,13 @@ class Strategy:
         """
         present = {label: rows for label, rows in source_rows.items() if rows}
         if not present:
-            raise PlanError("The training split has no rows. Give it a larger fraction in --splits, or more input.")
-        kept = self._kept(present, source_rows, dtype)
+            raise PlanError(f"The {split} split has no rows. Give it a larger fraction in --splits, or more input.")
+        kept = self._kept(present, source_rows, dtype, split)
         return {label: kept.get(label, 0) for label in source_rows}
 
-    def _kept(self, present: Mapping[Label, int], found: Mapping[Label, int], dtype: str) -> Mapping[Label, int]:
+    def _kept(
+        self, present: Mapping[Label, int], found: Mapping[Label, int], dtype: str, split: str
+    ) -> Mapping[Label, int]:
         smallest = min(present.values())
         if self.name == "none":
             return present
@@ -73,7 +76,7 @@ class Strategy:
             unit = smallest if self.name == "ratio" else 1
             ceiling = round_half_up(self.limit * unit)
             return {label: min(rows, ceiling) for label, rows in present.items()}
-        wanted = self._match(found, dtype)
+        wanted = self._match(found, dtype, split)
         if self.name == "shares":
             return _shares(wanted, present)
         if self.name == "rates":
@@ -88,7 +91,7 @@ class Strategy:
         factor = Fraction(float(ratio) ** float(power)) if 0 < power < 1 else ratio ** int(power)
         return max(1, round_half_up(factor * rows))
 
-    def _match(self, found: Mapping[Label, int], dtype: str) -> dict[Label, Fraction]:
+    def _match(self, found: Mapping[Label, int], dtype: str, split: str) -> dict[Label, Fraction]:
         """Maps the texts of the strategy to the labels that were found."""
         wanted: dict[Label, Fraction] = {}
         unknown = []
@@ -117,8 +120,8 @@ class Strategy:
         absent = [label for label, value in wanted.items() if value and not found[label]]
         if absent:
             raise PlanError(
-                f"--strategy asks for rows of {listed(absent)}, of which the training split has none. "
-                "Use 0 to leave a class out, or give the training split a larger fraction in --splits."
+                f"--strategy asks for rows of {listed(absent)}, of which the {split} split has none. "
+                "Use 0 to leave a class out, or give the split a larger fraction in --splits."
             )
         return wanted
 
@@ -153,20 +156,6 @@ def parse_strategy(text: str) -> Strategy:
             raise UsageError(f"--strategy {text}: UNDER and OVER are exponents between 0 and 1.")
         return Strategy(name="soften", under=exponents[0], over=exponents[1])
     raise UsageError(f"--strategy {text!r} is not known. It is one of {_FORMS}.")
-
-
-def round_half_up(value: Fraction) -> int:
-    """The nearest integer; halves go up."""
-    return (2 * value.numerator + value.denominator) // (2 * value.denominator)
-
-
-def largest_remainder(quotas: Mapping[Label, Fraction], total: int) -> dict[Label, int]:
-    """Integers near the quotas that add up to `total`; ties go to the first label."""
-    floors = {label: quota.numerator // quota.denominator for label, quota in quotas.items()}
-    left = total - sum(floors.values())
-    by_remainder = sorted(quotas, key=lambda label: floors[label] - quotas[label])
-    rounded_up = set(by_remainder[:left])
-    return {label: floors[label] + (label in rounded_up) for label in quotas}
 
 
 def _shares(shares: Mapping[Label, Fraction], present: Mapping[Label, int]) -> dict[Label, int]:
@@ -233,9 +222,3 @@ def _number(value: str, text: str) -> Fraction:
     if number < 0:
         raise UsageError(f"--strategy {text}: {value} is negative.")
     return number
-
-
-def listed(names: Sequence[Label]) -> str:
-    """Labels for a message; of many, the first twenty."""
-    shown = [labels.to_text(name) if not isinstance(name, str) else repr(name) for name in names[:_MANY]]
-    return ", ".join(shown) + (f" and {len(names) - _MANY} more" if len(names) > _MANY else "")

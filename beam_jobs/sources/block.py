@@ -49,6 +49,10 @@ class Range:
     stop: int
 
 
+Part = tuple[Range, ...]
+"""What is read at a time: one range, or several of small files."""
+
+
 @dataclass(frozen=True)
 class Reject:
     """A bad row: its index in the block or the drawn rows, where it lies in its file, and why it cannot be used."""

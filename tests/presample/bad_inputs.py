@@ -189,7 +189,7 @@ CASES = [
     Case(
         "no training rows",
         {"a.csv": b"label\n1\n"},
-        ("training split has no rows", "--splits"),
+        ("train split has no rows", "--splits"),
         ("--splits", "train=0.000001,eval=0.999999"),
     ),
     Case(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tfrecord_io.errors import PlanError
-from tfrecord_io.plan import BAND_NATS, FULL_BAND, Tally, band, make_plan, plan_warnings
+from tfrecord_io.plan import BAND_NATS, FULL_BAND, ClassCounts, Tally, band, make_plan, plan_warnings
 from tfrecord_io.strategy import parse_strategy
 
 COUNTS = st.dictionaries(st.integers(-3, 9), st.integers(1, 10**6), min_size=1, max_size=6)
@@ -47,10 +47,9 @@ def test_copies_and_drawn_rows_make_up_what_is_kept(counts, data):
         assert stratum.copies * rows + stratum.drawn == stratum.rows
         assert 0 <= stratum.drawn < rows
         assert stratum.keep_weight == rows / stratum.rows
-        assert 0 <= stratum.sure <= stratum.never <= 1 << 64
+        assert len(stratum.cuts) == (stratum.drawn > 0)
+        assert all(0 <= sure <= never <= 1 << 64 for sure, never in stratum.cuts)
         assert 1 <= stratum.shards <= stratum.rows
-        if not stratum.drawn:
-            assert (stratum.sure, stratum.never) == (0, 0)
 
 
 SIZES = [
@@ -107,7 +106,7 @@ def test_the_band_is_narrow(rows, data):
 def test_a_full_band_ranks_every_row():
     assert band(100, 7, FULL_BAND) == (0, 1 << 64)
     stratum = plan(tallies({0: 100, 1: 7}), band_nats=FULL_BAND).strata[0]
-    assert (stratum.sure, stratum.never) == (0, 1 << 64)
+    assert stratum.cuts == ((0, 1 << 64),)
 
 
 @given(COUNTS, st.data())
@@ -208,25 +207,35 @@ def test_tallies_add_up_exactly():
 
 
 @pytest.mark.parametrize(
-    ("strategy", "source", "kept", "messages"),
+    ("strategy", "source", "kept", "folds", "messages"),
     [
-        ("balance", {0: 990, 1: 10}, {0: 10, 1: 10}, []),
+        ("balance", {0: 990, 1: 10}, {0: 10, 1: 10}, 2, []),
+        ("ratio=60", {0: 990, 1: 10}, {0: 600, 1: 10}, 1, [r"--folds 2: class 0 of train has rows for fewer \(1 of"]),
         (
             "balance",
             {0: 999, 1: 1},
             {0: 1, 1: 1},
+            2,
             [r"balance keeps 2 of 1000 rows \(0\.2 %\), because class 1 has only 1"],
         ),
-        ("ratio=1", {0: 999, 1: 1}, {0: 1, 1: 1}, []),
-        ("none", {0: 5, 1: 0}, {0: 5, 1: 0}, [r"Class 1 has no row in the training split and stays out"]),
-        ("balance", {0: 0, 1: 0, 2: 5}, {0: 0, 1: 0, 2: 5}, [r"Class 0, 1 has no row"]),
-        ("balance", {0: 198, 1: 0, 2: 2}, {0: 1, 1: 0, 2: 0}, [r"Class 1 has no row", r"because class 2 has only 2\."]),
+        ("ratio=1", {0: 999, 1: 1}, {0: 1, 1: 1}, 2, []),
+        ("none", {0: 5, 1: 0}, {0: 5, 1: 0}, 1, [r"Class 1 has no row in the train split and stays out"]),
+        ("balance", {0: 0, 1: 0, 2: 5}, {0: 0, 1: 0, 2: 5}, 1, [r"Class 0, 1 has no row"]),
+        (
+            "balance",
+            {0: 198, 1: 0, 2: 2},
+            {0: 1, 1: 0, 2: 0},
+            2,
+            [r"Class 1 has no row", r"because class 2 has only 2\."],
+        ),
     ],
 )
-def test_warnings(strategy, source, kept, messages):
+def test_warnings(strategy, source, kept, folds, messages):
     import re
 
-    warnings = plan_warnings(parse_strategy(strategy), source, kept)
+    warnings = plan_warnings(
+        parse_strategy(strategy), "train", [ClassCounts(k, rows, kept[k], folds) for k, rows in source.items()], 2
+    )
     assert len(warnings) == len(messages)
     assert all(re.search(message, text) for message, text in zip(messages, warnings, strict=True))
 

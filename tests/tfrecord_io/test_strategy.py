@@ -9,7 +9,8 @@ from fractions import Fraction
 import pytest
 
 from tfrecord_io.errors import PlanError, UsageError
-from tfrecord_io.strategy import Strategy, largest_remainder, parse_strategy, round_half_up
+from tfrecord_io.rounding import largest_remainder, round_half_up
+from tfrecord_io.strategy import Strategy, parse_strategy
 
 TEN_TO_ONE = {0: 990, 1: 10}
 
@@ -147,8 +148,8 @@ def test_strategies_that_are_refused(text, message):
 @pytest.mark.parametrize(
     ("text", "counts", "dtype", "message"),
     [
-        ("balance", {0: 0}, "int64", r"The training split has no rows\. Give it a larger fraction in --splits"),
-        ("balance", {}, "int64", r"The training split has no rows\."),
+        ("balance", {0: 0}, "int64", r"The train split has no rows\. Give it a larger fraction in --splits"),
+        ("balance", {}, "int64", r"The train split has no rows\."),
         ("counts:0=1,2=1", {0: 5, 1: 5}, "int64", r"names '2', not found in the data\. The classes found are 0, 1\."),
         ("counts:0=1,x=1", {0: 5, 1: 5}, "int64", r"names 'x', not found in the data\. The classes found are 0, 1\."),
         ("counts:0=1,1.0=1", {0: 5, 1: 5}, "int64", r"names '1\.0', not found"),
@@ -160,8 +161,8 @@ def test_strategies_that_are_refused(text, message):
         ("counts:a=1", {"a": 5, b"\xff": 5}, "bytes", r"does not name b'\\xff'"),
         ("rates:0=0.01,1=1", {0: 49, 1: 5}, "int64", r"gives class 0 0\.01, which is 0 rows after rounding \(0\.49\)"),
         ("shares:0=.999,1=.001", {0: 100, 1: 9}, "int64", r"gives class 1 0\.001, which is 0 rows after rounding"),
-        ("shares:0=.5,1=.5", {0: 5, 1: 0}, "int64", r"asks for rows of 1, of which the training split has none"),
-        ("counts:0=5,1=1", {0: 5, 1: 0}, "int64", r"of which the training split has none\. Use 0 to leave a class out"),
+        ("shares:0=.5,1=.5", {0: 5, 1: 0}, "int64", r"asks for rows of 1, of which the train split has none"),
+        ("counts:0=5,1=1", {0: 5, 1: 0}, "int64", r"of which the train split has none\. Use 0 to leave a class out"),
         (
             "counts:x=1",
             dict.fromkeys(range(25), 1),

@@ -10,7 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tfrecord_io.errors import PlanError
-from tfrecord_io.strategy import largest_remainder, parse_strategy, round_half_up
+from tfrecord_io.rounding import largest_remainder, round_half_up
+from tfrecord_io.strategy import parse_strategy
 
 COUNTS = st.dictionaries(st.integers(-5, 20), st.integers(0, 10_000), min_size=1, max_size=12).filter(
     lambda counts: any(counts.values())
