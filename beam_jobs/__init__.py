@@ -19,9 +19,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from beam_jobs.like import options_like
 from beam_jobs.options import PresampleOptions
 
-__all__ = ["PresampleOptions", "plan", "run"]
+__all__ = ["PresampleOptions", "options_like", "plan", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from beam_jobs import console
-from beam_jobs.flags import add_arguments, from_namespace
+from beam_jobs.flags import add_arguments, parse
 from beam_jobs.light_import import end_bundles_at_once, hide_unused_libraries
 from beam_jobs.options import RUN_PREFIX, PresampleOptions
 from beam_jobs.supervise import ASKED_TO_END, INTERRUPTED, supervise
@@ -51,8 +51,7 @@ def main_supervised(argv: Sequence[str]) -> int:
 def _parse(argv: Sequence[str]) -> tuple[PresampleOptions | None, list[str], argparse.ArgumentParser]:
     parser = make_parser()
     try:
-        namespace, beam_args = parser.parse_known_args(argv)
-        return from_namespace(namespace), beam_args, parser
+        return *parse(parser, argv), parser
     except UsageError as error:
         _fail(error, USAGE)
         return None, [], parser

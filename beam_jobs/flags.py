@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 
+from beam_jobs.like import stored_options
 from beam_jobs.options import PresampleOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds a flag for each option."""
+    """Adds a flag for each option, and `--like`, whose values `parse` puts in their places."""
+    parser.add_argument("--like", metavar="DIR", help="take every option from that dataset; flags given beside it win")
     for option in dataclasses.fields(PresampleOptions):
         argument = dict(option.metadata["argument"])
         text = option.metadata["help"]
@@ -20,6 +23,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             if option.default not in (None, False, (), "no") and "default" not in text:
                 text += f" (default: {option.default})"
         parser.add_argument(f"--{option.name}", help=text.replace("%", "%%"), **argument)
+
+
+def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[PresampleOptions, list[str]]:
+    """The options, and the arguments that are none of ours.
+
+    Raises:
+      UsageError: as `PresampleOptions`, or `--like` names no dataset that can be taken after.
+    """
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--like", nargs="?")
+    directory = first.parse_known_args(argv)[0].like
+    stored = stored_options(directory) if directory else {}
+    patterns = stored.pop("input", None)
+    parser.set_defaults(**stored)
+    for action in parser._actions:
+        if action.dest in stored or (patterns and action.dest == "input"):
+            action.required = False
+    namespace, rest = parser.parse_known_args(argv)
+    namespace.input = namespace.input or patterns
+    return from_namespace(namespace), rest
 
 
 def from_namespace(namespace: argparse.Namespace) -> PresampleOptions:

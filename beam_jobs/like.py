@@ -1,0 +1,50 @@
+"""`--like DIR`: the options of another dataset."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from beam_jobs.options import PresampleOptions
+from tfrecord_io.errors import ManifestError, UsageError
+from tfrecord_io.manifest import Manifest
+
+
+def options_like(directory: str, **given: Any) -> PresampleOptions:
+    """The options with which a dataset was written, and those given instead.
+
+    Args:
+      directory: the dataset. Its input patterns count too, its output does not.
+      given: options by name; they win.
+
+    Raises:
+      UsageError: no dataset there, one of a newer format, or options that contradict each other.
+    """
+    return PresampleOptions(**stored_options(directory) | given)
+
+
+def stored_options(directory: str) -> dict[str, Any]:
+    """Option names and values from a dataset's manifest.
+
+    Raises:
+      UsageError: no dataset there, one of a newer format, or one with options not known here.
+    """
+    try:
+        manifest = Manifest.load(directory, opener=_remote if "://" in directory else None)
+    except ManifestError as error:
+        raise UsageError(f"--like: {error}") from error
+    fields = {field.name: field for field in dataclasses.fields(PresampleOptions)}
+    unknown = [name for name in manifest.options if name not in fields]
+    if unknown:
+        raise UsageError(
+            f"--like {directory}: the dataset was written with {', '.join(sorted(unknown))}, which this version of "
+            "presample does not have. Upgrade presample."
+        )
+    stored = {name: tuple(value) if isinstance(value, list) else value for name, value in manifest.options.items()}
+    return {"input": tuple(manifest.source["patterns"]), **stored}
+
+
+def _remote(path: str) -> Any:
+    from beam_jobs.output import Output
+
+    return Output(path).open(path)
