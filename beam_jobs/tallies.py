@@ -41,8 +41,9 @@ class ClassIndex:
         found[good] = self._table[splits[good], keys.codes[good]]
         new = good[found[good] < 0]
         if len(new):
-            pairs = np.unique(splits[new] * len(keys.labels) + keys.codes[new])
-            for split, label in zip(*(each.tolist() for each in np.divmod(pairs, len(keys.labels))), strict=True):
+            width = self._table.shape[1]  # the list may grow meanwhile
+            pairs = np.unique(splits[new] * width + keys.codes[new])
+            for split, label in zip(*(each.tolist() for each in np.divmod(pairs, width)), strict=True):
                 self._table[split, label] = self._number((self._splits[split], keys.labels[label]))
             found[new] = self._table[splits[new], keys.codes[new]]
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from collections.abc import Sequence
@@ -14,7 +15,9 @@ from beam_jobs.sources.block import KeyColumns, Source
 from beam_jobs.sources.columns import check_columns
 from beam_jobs.sources.csv import CsvSource
 from beam_jobs.sources.csv_header import column_types, first_header
+from beam_jobs.sources.csv_types import to_label
 from beam_jobs.sources.files import SourceFile, head, is_gzip, match_files, open_content, read_fully
+from beam_jobs.sources.label_table import LabelTable
 from beam_jobs.sources.parquet import open_parquet
 from beam_jobs.sources.tfrecord import looks_like_tfrecord, open_tfrecord
 from tfrecord_io.errors import SourceError, UsageError
@@ -57,7 +60,9 @@ def open_source(options: PresampleOptions, declared: Sequence[dict[str, Any]]) -
             )
     header = first_header(files[0])
     check_columns(keys, options.weight_out, header, files[0].path)
-    return CsvSource(files, header, column_types(files, header, declared), keys, options.weight_out, options.block_size)
+    types = column_types(files, header, declared)
+    labels = LabelTable(functools.partial(to_label, kind=types[options.label]))
+    return CsvSource(files, header, types, keys, options.weight_out, options.block_size, labels)
 
 
 def _without_empty_gzip(files: list[SourceFile], heads: list[bytes]) -> tuple[list[SourceFile], list[bytes]]:

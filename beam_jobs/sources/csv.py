@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,14 +29,14 @@ from beam_jobs.sources.block import (
 )
 from beam_jobs.sources.columns import check_weights, encode_columns, stored_weights
 from beam_jobs.sources.csv_columns import convert_columns, not_of_type
-from beam_jobs.sources.csv_fields import short_labels
+from beam_jobs.sources.csv_fields import short_labels, text_of
 from beam_jobs.sources.csv_header import check_header, read_header, sample_places
 from beam_jobs.sources.csv_lines import Parsed, parse_lines
 from beam_jobs.sources.csv_types import ColumnType
 from beam_jobs.sources.files import SourceFile
+from beam_jobs.sources.label_table import LabelTable
 from beam_jobs.sources.text import Lines, line_blocks, line_ranges, split_lines
 from tfrecord_io.hashing import UInt64Array
-from tfrecord_io.labels import Label
 
 _DICTIONARY = pa.dictionary(pa.int32(), pa.binary())
 
@@ -50,6 +51,7 @@ class CsvSource(Source):
     key_columns: KeyColumns
     weight_out: str
     block_size: int
+    labels: LabelTable
     format: str = "csv"
 
     @property
@@ -119,14 +121,15 @@ class CsvBlock(Block):
         bad[list(parsed.bad)] = True
         encoded = parsed.table.column(columns.label).combine_chunks()
         indices = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
-        labels, codes = self._labels([*encoded.dictionary.to_pylist(), None], indices, parsed.good, rejects)
+        texts = pa.concat_arrays([encoded.dictionary, pa.nulls(1, encoded.dictionary.type)])
+        codes = self._labels(texts, _as_it_is, indices, parsed.good, rejects)
         bad[codes < 0] = True
         for name in columns.names[1:]:
             if name in (columns.split, *columns.row_id):
                 self._refuse_missing(name, parsed, bad, rejects)
         weights = self._weights(parsed, bad, rejects)
         codes[bad] = -1
-        keys = Keys(codes, labels, weights, rejects=rejects)
+        keys = Keys(codes, self._source.labels.labels, weights, rejects=rejects)
         if columns.split:
             keys.split_values = self._spread(parsed.table.column(columns.split).combine_chunks(), parsed.good)
         return keys
@@ -146,45 +149,40 @@ class CsvBlock(Block):
         found = short_labels(self._lines, len(source.header), column)
         if found is None:
             return None
-        texts, indices = found
+        words, indices = found
         rejects: list[Reject] = []
-        everything = np.arange(len(self))
-        labels, codes = self._labels([text or None for text in texts], indices, everything, rejects)
-        return Keys(codes, labels, rejects=rejects)
+        codes = self._labels(words, lambda word: text_of(word) or None, indices, np.arange(len(self)), rejects)
+        return Keys(codes, source.labels.labels, rejects=rejects)
 
     def _labels(
-        self, texts: Sequence[bytes | None], indices: IntArray, good: IntArray, rejects: list[Reject]
-    ) -> tuple[list[Label], IntArray]:
-        """Normalises the distinct texts of the label column, and refuses rows without a good one.
+        self,
+        distinct: pa.Array,
+        text: Callable[[Any], bytes | None],
+        indices: IntArray,
+        good: IntArray,
+        rejects: list[Reject],
+    ) -> IntArray:
+        """The code of each row's label [n], and refuses rows without a good one.
 
         Args:
-          texts: distinct texts; None where the label is missing.
+          distinct: the values in the label column.
+          text: the text of such a value; None where the label is missing.
           indices: which of them each good line has [m].
           good: the good lines [m].
           rejects: the refused rows are added here.
-
-        Returns:
-          The labels, and the code of each line of the block [n]; -1 where there is none.
         """
         column = self._source.key_columns.label
-        kind = self._source.types[column]
-        labels: dict[Label, int] = {}
-        mapping, messages = [], []
-        for text in texts:
-            code, message = -1, f"the label in column {column!r} is missing."
-            try:
-                label = csv_types.to_label(text, kind)
-                code = -1 if label is None else labels.setdefault(label, len(labels))
-            except ValueError:
-                message = not_of_type(column, text, kind)
-            mapping.append(code)
-            messages.append(message)
-        found = np.array(mapping, np.int64)[indices]
+        found = self._source.labels.codes(distinct, text)[indices]
         for at in np.flatnonzero(found < 0).tolist():
-            rejects.append(self._reject(int(good[at]), "label", messages[indices[at]]))
+            value = text(distinct[indices[at]].as_py())
+            missing = value is None or csv_types.is_missing(value, self._source.types[column])
+            message = f"the label in column {column!r} is missing."
+            if not missing:
+                message = not_of_type(column, value, self._source.types[column])
+            rejects.append(self._reject(int(good[at]), "label", message))
         codes = np.full(len(self), -1, np.int64)
         codes[good] = found
-        return list(labels), codes
+        return codes
 
     def _weights(self, parsed: Parsed, bad: npt.NDArray[np.bool_], rejects: list[Reject]) -> FloatArray | None:
         name = self._source.key_columns.weight
@@ -247,3 +245,7 @@ class CsvRows(Rows):
     def join(cls, parts: Sequence[Self]) -> Self:
         lines = Lines.join([part._lines for part in parts])
         return cls(parts[0]._source, parts[0]._file, lines, np.concatenate([part.positions for part in parts]))
+
+
+def _as_it_is(value: bytes | None) -> bytes | None:
+    return value

@@ -21,7 +21,7 @@ _LONGEST = 7
 _ONE = np.uint64(1)
 
 
-def short_labels(lines: Lines, fields: int, column: int) -> tuple[list[bytes], IntArray] | None:
+def short_labels(lines: Lines, fields: int, column: int) -> tuple[pa.UInt64Array, IntArray] | None:
     """The distinct texts of one column and each line's index into them.
 
     Args:
@@ -30,9 +30,9 @@ def short_labels(lines: Lines, fields: int, column: int) -> tuple[list[bytes], I
       column: which of them is wanted.
 
     Returns:
-      The texts and codes [n]; None where only a parser can tell: a quote or a carriage return, a
-      line with another number of fields, a text of more than 7 bytes, or one that is neither in
-      the first nor the last 64 bytes of its line.
+      The texts, each as a number (see `text_of`), and codes [n]; None where only a parser can tell:
+      a quote or a carriage return, a line with another number of fields, a text of more than 7
+      bytes, or one that is neither in the first nor the last 64 bytes of its line.
     """
     data = lines.data
     if not COUNTS_BITS or not len(lines) or b'"' in data or b"\r" in data:
@@ -96,14 +96,16 @@ def _last_field(commas: _Bitmap, lines: Lines) -> tuple[IntArray, IntArray] | No
     return None if (window == 0).any() or (starts < lines.starts).any() else (starts, lines.ends)
 
 
-def _distinct(raw: npt.NDArray[np.uint8], starts: IntArray, lengths: IntArray) -> tuple[list[bytes], IntArray]:
+def text_of(word: int) -> bytes:
+    """The text that a number of `short_labels` stands for."""
+    return word.to_bytes(8, "little")[: word >> (8 * _LONGEST)]
+
+
+def _distinct(raw: npt.NDArray[np.uint8], starts: IntArray, lengths: IntArray) -> tuple[pa.UInt64Array, IntArray]:
     """Texts with their length as one integer each: so they are told apart without an object each."""
     words = lengths.astype(np.uint64) << np.uint64(8 * _LONGEST)
     for byte in range(int(lengths.max())):
         here = raw[np.minimum(starts + byte, len(raw) - 1)].astype(np.uint64)
         words |= np.where(byte < lengths, here, np.uint64(0)) << np.uint64(8 * byte)
     encoded = pa.array(words).dictionary_encode()
-    codes = encoded.indices.to_numpy().astype(np.int64)
-    firsts = np.zeros(len(encoded.dictionary), np.int64)
-    firsts[codes[::-1]] = np.arange(len(codes))[::-1]
-    return [raw[starts[row] : starts[row] + lengths[row]].tobytes() for row in firsts.tolist()], codes
+    return encoded.dictionary, encoded.indices.to_numpy().astype(np.int64)

@@ -6,7 +6,6 @@ where the text survives the round trip: 01234 and 18446744073709551615 are bytes
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -159,14 +158,18 @@ def to_bool(text: pa.Array) -> tuple[pa.Array, BoolArray]:
     return pc.if_else(missing, pa.scalar(None, pa.int64()), true.cast(pa.int64())), bad
 
 
-@functools.lru_cache(maxsize=1 << 16)
+def is_missing(text: bytes | None, kind: ColumnType) -> bool:
+    """Whether a text means that there is no value."""
+    return text is None or (kind.dtype != "bytes" and text.decode("utf-8", "replace").strip() in NUMERIC_NULLS)
+
+
 def to_label(text: bytes | None, kind: ColumnType) -> Label | None:
     """One label from its text; None where it is missing.
 
     Raises:
       ValueError: the text is no label of that type.
     """
-    if text is None or (kind.dtype != "bytes" and text.decode("utf-8", "replace").strip() in NUMERIC_NULLS):
+    if text is None or is_missing(text, kind):
         return None
     if kind.dtype == "bytes":
         return labels.from_bytes(text)

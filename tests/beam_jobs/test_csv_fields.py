@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_jobs.sources.csv_fields import short_labels
+from beam_jobs.sources.csv_fields import short_labels, text_of
 from beam_jobs.sources.text import split_lines, true_places
 
 _FIELD = st.text(alphabet="ab01.-\x00é", max_size=12).map(str.encode)
@@ -36,8 +36,8 @@ def test_what_is_cut_out_is_what_stands_between_the_commas(table: tuple[list[lis
         return
     texts, codes = found
     assert {len(row) for row in rows} == {fields}
-    assert [texts[code] for code in codes] == [row[column] for row in rows]
-    assert len(set(texts)) == len(texts)
+    assert [text_of(texts[code].as_py()) for code in codes] == [row[column] for row in rows]
+    assert len(texts.unique()) == len(texts)
 
 
 def test_it_serves_labels_in_the_first_and_the_last_column_of_long_lines() -> None:
@@ -47,13 +47,13 @@ def test_it_serves_labels_in_the_first_and_the_last_column_of_long_lines() -> No
         found = short_labels(lines, 22, column)
         assert found is not None
         texts, codes = found
-        assert [texts[code] for code in codes] == [b"%d" % (i % modulus) for i in range(500)]
+        assert [text_of(texts[code].as_py()) for code in codes] == [b"%d" % (i % modulus) for i in range(500)]
 
 
 def test_texts_that_differ_in_a_zero_byte_are_two() -> None:
     assert short_labels(split_lines(b"0,a\n0\x00,a\n")[0], 2, 0) is not None
     texts, codes = short_labels(split_lines(b"0,a\n0\x00,a\n")[0], 2, 0) or ([], np.zeros(0))
-    assert [texts[code] for code in codes] == [b"0", b"0\x00"]
+    assert [text_of(texts[code].as_py()) for code in codes] == [b"0", b"0\x00"]
 
 
 def test_it_leaves_to_the_parser_what_needs_one() -> None:
