@@ -127,11 +127,12 @@ def record_blocks(read: Callable[[int], bytes], name: str, block_size: int) -> I
         if len(block):
             yield block
         rest, first, offset = data[at:size], first + len(block), offset + at
-        wanted = max(block_size, _frame_bytes(rest, name, first, offset))
+        whole = _frame_bytes(rest, name, first, offset)
         if ended:
             break
+        wanted = max(block_size, whole)
     if rest:
-        inside = "its header" if len(rest) < _HEADER_BYTES else f"its {wanted - FRAME_BYTES} bytes"
+        inside = "its header" if len(rest) < _HEADER_BYTES else f"its {whole - FRAME_BYTES} bytes"
         raise damaged(name, first, offset, f"the file ends inside {inside}")
 
 
