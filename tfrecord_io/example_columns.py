@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from tfrecord_io.errors import SourceError
+from tfrecord_io.example_entries import KINDS, Entries, IntArray, strings_in
 from tfrecord_io.example_proto import Values, parse_example
-from tfrecord_io.example_walk import KINDS, Entries, IntArray, strings_in
 from tfrecord_io.slices import slices
 from tfrecord_io.varints import decode_varints, varint_places, words_of
 

@@ -7,8 +7,10 @@ from collections.abc import Collection
 import numpy as np
 import pyarrow as pa
 
+from tfrecord_io.example_entries import Entries
+from tfrecord_io.example_fields import FIELD_1, IntArray, fields_of
 from tfrecord_io.example_proto import parse_message
-from tfrecord_io.example_walk import PADDING, Entries, IntArray, fields_of, walk
+from tfrecord_io.example_walk import walk
 from tfrecord_io.examples import concatenate, varints
 from tfrecord_io.slices import bounds_of, padded, slices
 
@@ -25,7 +27,7 @@ def drop_features(payloads: pa.LargeBinaryArray, names: Collection[str]) -> pa.L
 
     Cost: about a million records of 26 features a second; odd records one by one.
     """
-    data, starts, stops = padded(payloads, PADDING)
+    data, starts, stops = padded(payloads)
     entries = walk(data, starts, stops)
     unwanted = np.array([name in names for name in entries.names], bool)[entries.name]
     rows = np.unique(entries.record[unwanted])
@@ -41,7 +43,7 @@ def drop_features(payloads: pa.LargeBinaryArray, names: Collection[str]) -> pa.L
 def _without(data: pa.Buffer, starts: IntArray, stops: IntArray, kept: Entries) -> pa.LargeBinaryArray:
     """Records [n] made of their fields, with these entries alone in their features."""
     record, tag, content, stop = fields_of(data, starts, stops)
-    mine = tag == 0x0A
+    mine = tag == FIELD_1
     inside = np.searchsorted(content[mine], kept.start, side="right") - 1
     within = (inside >= 0) & (kept.start < stop[mine][inside])  # the others are of records that stay
     owner = np.concatenate([np.flatnonzero(mine)[inside[within]], np.flatnonzero(~mine)])

@@ -15,12 +15,9 @@ import pyarrow as pa
 
 from tfrecord_io.errors import CorruptShardError
 from tfrecord_io.records import FRAME_BYTES, MAX_RECORD_BYTES, damaged, masked_crc32c, masked_crcs
-from tfrecord_io.slices import slices
+from tfrecord_io.slices import PADDING, slices
 
 IntArray = npt.NDArray[np.int64]
-
-PADDING = 16
-"""Bytes in a block behind its last record, so that vectorised readers may look past its end."""
 
 _HEADER_BYTES = 12
 _FOOTER_BYTES = 4

@@ -6,6 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+PADDING = 160
+"""Zeros behind the last record of a buffer, so that whole words can be read wherever a record may go on."""
+
 IntArray = npt.NDArray[np.int64]
 
 
@@ -31,8 +34,8 @@ def bounds_of(values: pa.LargeBinaryArray) -> IntArray:
     return offsets
 
 
-def padded(values: pa.LargeBinaryArray, padding: int) -> tuple[pa.Buffer, IntArray, IntArray]:
-    """A copy of the byte strings [n] in one buffer with zeros behind them, and where each starts and stops."""
-    whole = pa.concat_arrays([values, pa.array([bytes(padding)], pa.large_binary())])
+def padded(values: pa.LargeBinaryArray) -> tuple[pa.Buffer, IntArray, IntArray]:
+    """A copy of the byte strings [n] in one buffer with `PADDING` behind them, and where each starts and stops."""
+    whole = pa.concat_arrays([values, pa.array([bytes(PADDING)], pa.large_binary())])
     bounds = bounds_of(whole)
     return whole.buffers()[2], bounds[:-2], bounds[1:-1]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beam_jobs.sources.tfrecord_features import Features, Seen, counts_of, widen
-from tfrecord_io.example_walk import KINDS, Entries
+from tfrecord_io.example_entries import KINDS, Entries
 
 IntArray = npt.NDArray[np.int64]
 

@@ -40,7 +40,7 @@ from beam_jobs.sources.tfrecord_keys import read_keys, read_texts, read_weights
 from tfrecord_io.errors import CorruptShardError, SourceError, UsageError
 from tfrecord_io.example_columns import DTYPES, read_columns
 from tfrecord_io.example_proto import parse_example
-from tfrecord_io.example_walk import PADDING, walk
+from tfrecord_io.example_walk import walk
 from tfrecord_io.examples import concatenate, feature_suffix
 from tfrecord_io.hashing import UInt64Array
 from tfrecord_io.record_blocks import RecordBlock, record_blocks
@@ -103,7 +103,7 @@ class TFRecordBlock(Block):
         """The key columns [n], null where a feature is missing or unfit."""
         records, dtypes = self._records, self._source.dtypes
         schema = pa.schema([(name, DTYPES[dtypes[name]]) for name in self._source.key_columns.names])
-        entries = walk(records.data, records.starts, records.stops)
+        entries = walk(records.data, records.starts, records.stops, schema.names)
         return read_columns(records.data, records.starts, records.stops, entries, schema)[0]
 
     def keys(self) -> Keys:
@@ -142,7 +142,7 @@ class TFRecordRows(Rows):
 
     def encode(self, factors: FloatArray) -> Encoded:
         weight, weight_out = self._source.key_columns.weight, self._source.weight_out
-        data, starts, stops = padded(self._payloads, PADDING)
+        data, starts, stops = padded(self._payloads)
         entries = walk(data, starts, stops)
         others = {row: parse_example(self._payloads[row].as_py()) for row in np.flatnonzero(entries.odd).tolist()}
         features = FeatureTable.of(entries, others)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.tfrecord_io.batches import varint
 from tfrecord_io.errors import SourceError
 from tfrecord_io.example_proto import message_class, parse_example
+from tfrecord_io.slices import PADDING
 
 NAMES = st.sampled_from(["", "y", "w", "é", "name_6", "name__7", "n" * 14, "n" * 15, "n" * 127, "n" * 128])
 INTS = st.sampled_from([0, 1, 127, 128, 2**56 - 1, 2**56, 2**63 - 1, -1, -(2**63)]) | st.integers(0, 2**40)
@@ -95,7 +96,7 @@ ODD = {
 
 def buffer(records, gap):
     """Records in one buffer with something between them, and where they start and stop."""
-    data = b"".join(record + b"\xff" * gap for record in records) + b"\xff" * 8
+    data = b"".join(record + b"\xff" * gap for record in records) + b"\xff" * PADDING
     lengths = np.array([len(record) for record in records], np.int64)
     stops = np.cumsum(lengths + gap) - gap if len(records) else lengths
     return data, stops - lengths, stops

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tfrecord_io.example_bytes import FEATURES, ODD, RECORDS, buffer, parsed_or_none, serialized
+from tfrecord_io.example_entries import KINDS
+from tfrecord_io.example_fields import MOST_ITEMS
 from tfrecord_io.example_proto import parse_example
-from tfrecord_io.example_walk import KINDS, MOST_ITEMS, walk
+from tfrecord_io.example_walk import walk
 
 
 def found_in(records, gap=3):
