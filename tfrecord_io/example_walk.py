@@ -84,9 +84,15 @@ def _walk_any(data: bytes | pa.Buffer, starts: IntArray, stops: IntArray) -> Ent
         )
     names, name = _names(data, words, content)
     found = Entries(names, odd, record, name, start, stop, value, kind, count)
-    odd[record[name < 0]] = True
-    odd[_repeated(found)] = True
-    return found.take(~odd[record]) if odd.any() else found
+    bad = record[name < 0]
+    if len(bad):
+        odd[bad] = True
+        found = found.take(~odd[record])
+    twice = _repeated(found)
+    if len(twice):
+        odd[twice] = True
+        found = found.take(~odd[found.record])
+    return found
 
 
 def _names(data: bytes | pa.Buffer, words: IntArray, starts: IntArray) -> tuple[list[str], IntArray]:

@@ -71,7 +71,8 @@ class RecordBlock:
         """
         starts, stops = (self.starts, self.stops) if rows is None else (self.starts[rows], self.stops[rows])
         data = self.data
-        found = masked_crcs([data[a:b] for a, b in zip(starts.tolist(), stops.tolist(), strict=True)])
+        payloads = map(data.__getitem__, map(slice, starts.tolist(), stops.tolist()))  # one at a time in memory
+        found = masked_crcs(payloads, len(starts))
         stored = np.ndarray((len(data) - 3,), "<u4", data, strides=(1,))[stops]
         wrong = np.flatnonzero(found != stored)
         if len(wrong):

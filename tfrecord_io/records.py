@@ -11,7 +11,7 @@ import gzip
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -36,9 +36,9 @@ def masked_crc32c(data: bytes) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def masked_crcs(values: list[bytes]) -> npt.NDArray[np.uint32]:
-    """`masked_crc32c` of each [n]."""
-    crcs = np.fromiter(map(_value, values), np.uint32, len(values))
+def masked_crcs(values: Iterable[bytes], count: int) -> npt.NDArray[np.uint32]:
+    """`masked_crc32c` of each of so many values [count]."""
+    crcs = np.fromiter(map(_value, values), np.uint32, count)
     masked: npt.NDArray[np.uint32] = ((crcs >> np.uint32(15)) | (crcs << np.uint32(17))) + np.uint32(0xA282EAD8)
     return masked
 
@@ -60,7 +60,7 @@ def frame(payloads: pa.LargeBinaryArray) -> pa.Buffer:
       Their frames one after the other, about a million records a second.
     """
     values: list[bytes] = payloads.to_pylist()
-    footers = masked_crcs(values).astype("<u4").tobytes()
+    footers = masked_crcs(values, len(values)).astype("<u4").tobytes()
     headers = {length: _header(length) for length in set(map(len, values))}
     pieces = [b""] * (3 * len(values))
     pieces[0::3] = [headers[len(value)] for value in values]

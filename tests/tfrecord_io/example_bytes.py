@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.tfrecord_io.batches import varint
 from tfrecord_io.errors import SourceError
+from tfrecord_io.example_alike import FEWEST_ALIKE
 from tfrecord_io.example_proto import message_class, parse_example
 from tfrecord_io.slices import PADDING
 
@@ -70,6 +71,41 @@ REGULAR = st.one_of(FEATURES, SINGLE).map(serialized)
 JOINED = st.lists(REGULAR, min_size=2, max_size=3).map(b"".join)  # what appending a weight makes
 EXTENDED = st.builds(lambda record, content: record + field(2, content), REGULAR, st.binary(max_size=5))
 RECORDS = REGULAR | JOINED | EXTENDED | _mutated(REGULAR | JOINED) | st.binary(max_size=20)
+
+KEYS = [b"", b"y", "é".encode(), b"name_6", b"name__7", b"n" * 15, b"n" * 107, b"n" * 115, b"n" * 119, b"n" * 127]
+WIDTHS = st.sampled_from([0, 1, 2, 4, 7, 100, 113, 130])
+FEATURE = {
+    "bytes": st.lists(WIDTHS.map(lambda width: field(1, b"x" * width)), min_size=1, max_size=2).map(
+        lambda values: field(1, b"".join(values))
+    ),
+    "float32": st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=2).map(
+        lambda values: field(2, field(1, np.array(values, "<f4").tobytes()))
+    ),
+    "int64": st.lists(INTS, min_size=1, max_size=2).map(
+        lambda values: field(3, field(1, b"".join(map(varint, values))))
+    ),
+    "none": st.sampled_from([b"", field(1, b""), field(2, b""), field(3, b""), field(3, field(1, b""))]),
+}
+
+
+@st.composite
+def alike(draw):
+    """Records of one order of features, most of them; lengths, kinds and bytes vary here and there."""
+    keys = draw(st.lists(st.sampled_from(KEYS), max_size=4, unique=True))
+    kinds = [draw(st.sampled_from(list(FEATURE))) for _ in keys]
+    messages = draw(st.integers(1, 2))
+    records = []
+    for _ in range(draw(st.integers(FEWEST_ALIKE, FEWEST_ALIKE + 8))):
+        entries = []
+        for key, kind in zip(keys, kinds, strict=True):
+            chosen = draw(st.sampled_from([kind] * 15 + list(FEATURE)))
+            entries.append(field(1, field(1, key) + field(2, draw(FEATURE[chosen]))))
+        cut = len(entries) // 2 if messages == 2 else len(entries)
+        record = field(1, b"".join(entries[:cut])) + (field(1, b"".join(entries[cut:])) if messages == 2 else b"")
+        changed = _mutated(st.just(record)) if draw(st.integers(0, 9)) == 9 else st.just(record)
+        records.append(draw(changed))
+    return records
+
 
 ONE = field(2, field(3, field(1, b"\x05")))  # the value 5
 ODD = {

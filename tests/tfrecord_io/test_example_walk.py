@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tfrecord_io.example_bytes import FEATURES, ODD, RECORDS, buffer, parsed_or_none, serialized
+from tests.tfrecord_io.example_bytes import FEATURES, ODD, RECORDS, alike, buffer, parsed_or_none, serialized
 from tfrecord_io.example_entries import KINDS
 from tfrecord_io.example_fields import MOST_ITEMS
 from tfrecord_io.example_proto import parse_example
 from tfrecord_io.example_walk import walk
 
 
-def found_in(records, gap=3):
+def found_in(records, gap=3, names=None):
     """What the walk finds in each record, name -> (dtype, number of values, their bytes); None where it is odd."""
     data, starts, stops = buffer(records, gap)
-    entries = walk(data, starts, stops)
-    found = [None if odd else {} for odd in entries.odd]
+    entries = walk(data, starts, stops, names)
+    found = [None if odd else {} for odd in entries.odd.tolist()]
     columns = (entries.record, entries.name, entries.kind, entries.count, entries.value, entries.stop)
     for record, name, kind, count, value, stop in zip(*(column.tolist() for column in columns), strict=True):
         assert entries.names[name] not in found[record]
@@ -36,7 +36,7 @@ def check_against_protobuf(record, found):
             assert found[name][2] == values[0]
 
 
-@given(st.lists(RECORDS, max_size=12), st.integers(0, 16))
+@given(st.lists(RECORDS, max_size=12) | alike(), st.integers(0, 16))
 def test_what_it_finds_is_what_protobuf_finds(records, gap):
     for record, found in zip(records, found_in(records, gap), strict=True):
         if found is not None:
@@ -52,10 +52,32 @@ def test_usual_records_are_not_left_to_protobuf(rows):
         check_against_protobuf(record, found)
 
 
-@given(st.lists(RECORDS, min_size=1, max_size=8))
-def test_a_record_is_odd_by_itself(records):
+@settings(max_examples=50)
+@given(st.lists(RECORDS, min_size=1, max_size=8) | alike())
+def test_what_is_found_in_a_record_is_in_itself(records):
     together = found_in(records)
     assert together == [found_in([record])[0] for record in records]
+
+
+@settings(max_examples=50)
+@given(alike())
+def test_some_names(records):
+    names = {"y", "name_6", "absent"}
+    for all_, some in zip(found_in(records), found_in(records, names=names), strict=True):
+        assert some == (all_ and {name: each for name, each in all_.items() if name in names})
+
+
+def test_records_alike_but_for_some():
+    """Many of two orders, with others between them."""
+    one = [serialized({"y": ("int64_list", [i]), "v": ("float_list", [i / 2])}) for i in range(300)]
+    two = [serialized({"v": ("float_list", [0.5, i])}) + serialized({"y": ("int64_list", [i])}) for i in range(100)]
+    records = one + two + [ODD["unpacked"], b"\xff", serialized({})]
+    order = np.random.default_rng(0).permutation(len(records)).tolist()
+    for at, found in zip(order, found_in([records[at] for at in order]), strict=True):
+        if at < len(one) + len(two):
+            check_against_protobuf(records[at], found)
+        else:
+            assert found == (None if records[at] else {})
 
 
 @pytest.mark.parametrize("record", ODD.values(), ids=ODD)
