@@ -5,35 +5,60 @@ Rows at the cut wait: their facts count once it is known that they are in.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from beam_jobs.chosen import Chosen
 from beam_jobs.cut import Band, Cuts
-from beam_jobs.sources.block import Encoded, IntArray, Schema
+from beam_jobs.sources.block import Encoded, Schema
+from beam_jobs.sources.feature_table import FeatureTable
 from beam_jobs.sources.tfrecord_features import Seen, widen
+
+BoolArray = npt.NDArray[np.bool_]
 
 _WHERE = "The kept records"
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """Stored rows that the cut may leave out [w]: where they rank, and their `absent` and `features` as in Encoded."""
+
+    band: Band
+    absent: Mapping[str, BoolArray]
+    features: FeatureTable | None
+
+    def facts(self, rows: BoolArray) -> StoredFacts:
+        """The facts of the rows that are marked [w]."""
+        absent = {name for name, missing in self.absent.items() if missing[rows].any()}
+        seen = self.features.take(rows).seen(_WHERE) if self.features else {}
+        return StoredFacts(int(np.count_nonzero(rows)), absent, seen)
+
+
 @dataclass
 class StoredFacts:
-    """Facts about some stored rows; `waiting` holds those of rows that may be cut, one row each."""
+    """Facts about some stored rows; `waiting` are rows whose facts may not count."""
 
     rows: int = 0
     absent: set[str] = field(default_factory=set)
     features: Seen = field(default_factory=dict)
-    waiting: list[tuple[Band, StoredFacts]] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
 
     def note(self, chosen: Chosen, encoded: Encoded) -> None:
         """Adds the facts of rows that were encoded."""
-        certain = chosen.copies[encoded.good] > 0
-        self.merge(_facts_of(encoded, np.flatnonzero(certain)))
-        for row in np.flatnonzero(~certain).tolist():
-            band = Band.of(chosen, encoded.good[[row]])
-            self.waiting.append((band, _facts_of(encoded, np.array([row]))))
+        good = encoded.good
+        unsure = chosen.copies[good] == 0
+        at = good[unsure]
+        band = Band.of(chosen, at)
+        rows = Waiting(band, encoded.absent, encoded.features)
+        self.merge(rows.facts(~unsure))
+        if len(at):
+            absent = {name: missing[unsure] for name, missing in encoded.absent.items()}
+            features = encoded.features.take(unsure) if encoded.features else None
+            self.waiting.append(Waiting(band, absent, features))
 
     def merge(self, other: StoredFacts) -> None:
         """Adds facts of other rows.
@@ -50,9 +75,8 @@ class StoredFacts:
     def settle(self, cuts: Cuts) -> None:
         """Adds the facts of the waiting rows that are in, and drops the others."""
         waiting, self.waiting = self.waiting, []
-        for band, facts in waiting:
-            if cuts.folds_of(band)[1][0]:
-                self.merge(facts)
+        for rows in waiting:
+            self.merge(rows.facts(cuts.folds_of(rows.band)[1]))
 
     def schema(self, known: Schema) -> dict[str, dict[str, Any]]:
         """The features as the manifest lists them.
@@ -72,12 +96,3 @@ def _shape(fewest: int, most: int) -> list[int] | None:
     if fewest != most:
         return None
     return [] if most == 1 else [most]
-
-
-def _facts_of(encoded: Encoded, rows: IntArray) -> StoredFacts:
-    facts = StoredFacts(len(rows), {name for name, missing in encoded.absent.items() if missing[rows].any()})
-    if encoded.features:
-        for row in rows.tolist():
-            for name, (dtype, count) in encoded.features[row].items():
-                widen(facts.features, name, (dtype, count, count, 1), _WHERE)
-    return facts

@@ -30,12 +30,22 @@ def parse_example(record: bytes) -> dict[str, tuple[str | None, Values]]:
 
     Cost: about 200 000 records of 26 features a second.
     """
+    message = parse_message(record)
+    return {name: _feature(feature) for name, feature in message.features.feature.items()}
+
+
+def parse_message(record: bytes) -> Any:
+    """One serialized Example as protobuf's message.
+
+    Raises:
+      SourceError: the record is not an Example.
+    """
     message = message_class()()
     try:
         message.ParseFromString(record)
     except DecodeError as error:
         raise SourceError(f"the record is no serialized tf.train.Example ({error})") from error
-    return {name: _feature(feature) for name, feature in message.features.feature.items()}
+    return message
 
 
 @functools.cache

@@ -11,12 +11,13 @@ import gzip
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import google_crc32c
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tfrecord_io.errors import CorruptShardError
@@ -35,6 +36,20 @@ def masked_crc32c(data: bytes) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
+def masked_crcs(values: Iterable[bytes], count: int) -> npt.NDArray[np.uint32]:
+    """`masked_crc32c` of each of so many values [count]."""
+    crcs = np.fromiter(map(_value, values), np.uint32, count)
+    masked: npt.NDArray[np.uint32] = ((crcs >> np.uint32(15)) | (crcs << np.uint32(17))) + np.uint32(0xA282EAD8)
+    return masked
+
+
+def damaged(name: str, record: int, offset: int, why: str) -> CorruptShardError:
+    """The error for a record that is not as it was written."""
+    return CorruptShardError(
+        f"{name}: record {record} at byte {offset} is damaged: {why}. Restore the file or write it again."
+    )
+
+
 def frame(payloads: pa.LargeBinaryArray) -> pa.Buffer:
     """The TFRecord file content for some records.
 
@@ -45,9 +60,7 @@ def frame(payloads: pa.LargeBinaryArray) -> pa.Buffer:
       Their frames one after the other, about a million records a second.
     """
     values: list[bytes] = payloads.to_pylist()
-    crcs = np.fromiter(map(_value, values), np.uint32, len(values))
-    masked = ((crcs >> np.uint32(15)) | (crcs << np.uint32(17))) + np.uint32(0xA282EAD8)
-    footers = masked.astype("<u4").tobytes()
+    footers = masked_crcs(values, len(values)).astype("<u4").tobytes()
     headers = {length: _header(length) for length in set(map(len, values))}
     pieces = [b""] * (3 * len(values))
     pieces[0::3] = [headers[len(value)] for value in values]
@@ -89,9 +102,7 @@ def scan(stream: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
     record = 0
 
     def broken(why: str) -> CorruptShardError:
-        return CorruptShardError(
-            f"{name}: record {record} at byte {offset} is damaged: {why}. Restore the file or write it again."
-        )
+        return damaged(name, record, offset, why)
 
     while True:
         try:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from typing_extensions import Self
 
+from beam_jobs.sources.feature_table import FeatureTable
 from beam_jobs.sources.files import SourceFile
 from tfrecord_io.hashing import UInt64Array
 from tfrecord_io.labels import Label
@@ -83,8 +84,8 @@ class Encoded:
     """Drawn rows as Examples with their weight.
 
     `good` [m] indexes the rows that were to be encoded; payloads and weights [m] belong to them.
-    `absent` marks the rows [m] without a value, for each feature that some lack. `features` [m] are
-    the features of each, where only reading the rows can tell: name -> (dtype, number of values).
+    `absent` marks the rows [m] without a value, for each feature that some lack. `features` says what
+    is in each of them, where only reading the rows can tell.
     """
 
     payloads: pa.LargeBinaryArray
@@ -92,7 +93,7 @@ class Encoded:
     weights: npt.NDArray[np.float32]
     rejects: list[Reject]
     absent: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
-    features: Sequence[Mapping[str, tuple[str, int]]] = ()
+    features: FeatureTable | None = None
 
 
 class Block(ABC):

@@ -7,7 +7,9 @@ a damaged file and ends the job.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,27 +32,25 @@ from beam_jobs.sources.block import (
     Source,
 )
 from beam_jobs.sources.columns import check_columns, check_weights, stored_weights
-from beam_jobs.sources.files import SourceFile, open_content
+from beam_jobs.sources.feature_table import FeatureTable
+from beam_jobs.sources.files import SourceFile, open_content, read_fully
 from beam_jobs.sources.text import WHOLE_FILE
-from beam_jobs.sources.tfrecord_features import (
-    Seen,
-    counts_of,
-    label_of,
-    single_of,
-    text_of,
-    weight_collision,
-    weight_of,
-    widen,
-)
-from tfrecord_io import records
+from beam_jobs.sources.tfrecord_features import Seen, counts_of, weight_collision, widen
+from beam_jobs.sources.tfrecord_keys import read_keys, read_texts, read_weights
 from tfrecord_io.errors import CorruptShardError, SourceError, UsageError
+from tfrecord_io.example_columns import DTYPES, read_columns
 from tfrecord_io.example_proto import parse_example
+from tfrecord_io.example_walk import walk
 from tfrecord_io.examples import concatenate, feature_suffix
 from tfrecord_io.hashing import UInt64Array
-from tfrecord_io.labels import Label
+from tfrecord_io.record_blocks import RecordBlock, record_blocks
+from tfrecord_io.records import masked_crc32c
+from tfrecord_io.slices import padded
 
 SAMPLE_FILES = 64
 SAMPLE_RECORDS = 4_096
+SAMPLE_BYTES = 1 << 26
+SAMPLE_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -76,28 +76,13 @@ class TFRecordSource(Source):
         yield Range(file, 0, WHOLE_FILE)
 
     def blocks(self, part: Range) -> Iterator[Block]:
-        yield from self._read(self.files[part.file], self.block_size, None)
+        file = self.files[part.file]
+        for records in _read(file, self.block_size):
+            yield TFRecordBlock(self, file, records)
 
     def sample(self) -> Iterator[Block]:
-        files = self.files[:SAMPLE_FILES]
-        for file in files:
-            yield from self._read(file, 1 << 62, max(1, SAMPLE_RECORDS // len(files)))
-
-    def _read(self, file: SourceFile, block_size: int, limit: int | None) -> Iterator[TFRecordBlock]:
-        positions: list[int] = []
-        payloads: list[bytes] = []
-        size = 0
-        for position, payload in scan_file(file):
-            positions.append(position)
-            payloads.append(payload)
-            size += len(payload)
-            if size >= block_size or len(payloads) == limit:
-                yield TFRecordBlock(self, file, positions, payloads)
-                positions, payloads, size = [], [], 0
-                if limit:
-                    return
-        if payloads:
-            yield TFRecordBlock(self, file, positions, payloads)
+        for file, records in _sample(self.files):
+            yield TFRecordBlock(self, file, records)
 
 
 class TFRecordBlock(Block):
@@ -106,69 +91,50 @@ class TFRecordBlock(Block):
     positions = np.zeros(0, np.uint64)
     row_bytes = np.zeros(0, np.int64)
 
-    def __init__(self, source: TFRecordSource, file: SourceFile, positions: list[int], payloads: list[bytes]) -> None:
+    def __init__(self, source: TFRecordSource, file: SourceFile, records: RecordBlock) -> None:
         self._source = source
         self._file = file
-        self._payloads = payloads
-        self.positions = np.array(positions, np.uint64)
-        self.row_bytes = np.fromiter(map(len, payloads), np.int64, len(payloads))
+        self._records = records
+        self.positions = records.positions.astype(np.uint64)
+        self.row_bytes = records.stops - records.starts
+
+    @functools.cached_property
+    def _columns(self) -> pa.RecordBatch:
+        """The key columns [n], null where a feature is missing or unfit."""
+        records, dtypes = self._records, self._source.dtypes
+        schema = pa.schema([(name, DTYPES[dtypes[name]]) for name in self._source.key_columns.names])
+        entries = walk(records.data, records.starts, records.stops, schema.names)
+        return read_columns(records.data, records.starts, records.stops, entries, schema)[0]
 
     def keys(self) -> Keys:
-        columns = self._source.key_columns
-        found: dict[Label, int] = {}
-        codes = np.full(len(self), -1, np.int64)
-        weights = np.ones(len(self))
-        splits: list[bytes | None] = [None] * len(self)
-        rejects = []
-        for row, payload in enumerate(self._payloads):
-            try:
-                features = parse_example(payload)
-                label = label_of(features, columns.label, self._source.label_dtype)
-                for name in (columns.split, *columns.row_id):
-                    if name:
-                        single_of(features, name)
-                if columns.split:
-                    splits[row] = text_of(features, columns.split)
-                if columns.weight:
-                    weights[row] = weight_of(features, columns.weight)
-            except SourceError as error:
-                rejects.append(self._reject(row, "record", str(error)))
-                continue
-            codes[row] = found.setdefault(label, len(found))
-        keys = Keys(codes, list(found), rejects=rejects)
-        if columns.weight:
-            usable = np.flatnonzero(codes >= 0)
-            check_weights(weights[usable], self._file, self.positions[usable], columns.weight, self._source.format)
-            keys.weights = weights
-        if columns.split:
-            keys.split_values = pa.array(splits, pa.large_binary())
+        with _damage_as_source_error():
+            self._records.check()
+        source = self._source
+        weight = source.key_columns.weight
+        keys, bad = read_keys(self._columns, self._records.payload, source.key_columns, source.label_dtype)
+        keys.rejects = [self._reject(row, "record", message) for row, message in bad.items()]
+        if weight and keys.weights is not None:
+            usable = np.flatnonzero(keys.codes >= 0)
+            check_weights(keys.weights[usable], self._file, self.positions[usable], weight, source.format)
         return keys
 
     def identities(self) -> list[pa.Array]:
-        names = self._source.key_columns.row_id
-        values: list[list[bytes | None]] = [[] for _ in names]
-        for payload in self._payloads:
-            try:
-                features = parse_example(payload)
-                texts: list[bytes | None] = [text_of(features, name) for name in names]
-            except SourceError:
-                texts = [None] * len(names)
-            for column, text in zip(values, texts, strict=True):
-                column.append(text)
-        return [pa.array(column, pa.large_binary()) for column in values]
+        return read_texts(self._columns, self._records.payload, self._source.key_columns.row_id)
 
     def pick(self, rows: IntArray) -> TFRecordRows:
-        payloads = [self._payloads[row] for row in rows.tolist()]
-        return TFRecordRows(self._source, self._file, payloads, self.positions[rows])
+        with _damage_as_source_error():
+            return TFRecordRows(self._source, self._file, self._records.take(rows), self.positions[rows])
 
     def _reject(self, row: int, reason: str, message: str) -> Reject:
-        return Reject(row, int(self.positions[row]), reason, message, self._payloads[row][:RAW_LIMIT])
+        return Reject(row, int(self.positions[row]), reason, message, self._records.payload(row)[:RAW_LIMIT])
 
 
 class TFRecordRows(Rows):
     """Drawn records of one file."""
 
-    def __init__(self, source: TFRecordSource, file: SourceFile, payloads: list[bytes], positions: UInt64Array) -> None:
+    def __init__(
+        self, source: TFRecordSource, file: SourceFile, payloads: pa.LargeBinaryArray, positions: UInt64Array
+    ) -> None:
         self._source = source
         self._file = file
         self._payloads = payloads
@@ -176,22 +142,24 @@ class TFRecordRows(Rows):
 
     def encode(self, factors: FloatArray) -> Encoded:
         weight, weight_out = self._source.key_columns.weight, self._source.weight_out
-        original = np.ones(len(self))
-        counts = []
-        for row, payload in enumerate(self._payloads):
-            features = parse_example(payload)
-            if weight_out in features:
-                raise weight_collision(self._file, weight_out)
-            counts.append(counts_of(features))
-            if weight:
-                original[row] = weight_of(features, weight)
+        data, starts, stops = padded(self._payloads)
+        entries = walk(data, starts, stops)
+        others = {row: parse_example(self._payloads[row].as_py()) for row in np.flatnonzero(entries.odd).tolist()}
+        features = FeatureTable.of(entries, others)
+        if weight_out in features.names:
+            raise weight_collision(self._file, weight_out)
+        original = None
+        if weight:
+            schema = pa.schema([(weight, DTYPES[self._source.dtypes[weight]])])
+            columns, _ = read_columns(data, starts, stops, entries, schema)
+            original = read_weights(columns.column(0), lambda row: self._payloads[row].as_py(), weight)
         weights = stored_weights(original, factors)
-        suffixed = concatenate(pa.array(self._payloads, pa.large_binary()), feature_suffix(weight_out, weights))
-        return Encoded(suffixed, np.arange(len(self)), weights, [], features=counts)
+        suffixed = concatenate(self._payloads, feature_suffix(weight_out, weights))
+        return Encoded(suffixed, np.arange(len(self)), weights, [], features=features)
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
-        payloads = [payload for part in parts for payload in part._payloads]
+        payloads = pa.concat_arrays([part._payloads for part in parts])
         return cls(parts[0]._source, parts[0]._file, payloads, np.concatenate([part.positions for part in parts]))
 
 
@@ -210,12 +178,10 @@ def open_tfrecord(
     if declared:
         raise UsageError("--schema is for CSV and Parquet: each feature of a TFRecord states its own type.")
     seen: Seen = {}
-    for file in files[:SAMPLE_FILES]:
-        for index, (position, payload) in enumerate(scan_file(file)):
-            if index * min(len(files), SAMPLE_FILES) >= SAMPLE_RECORDS:
-                break
+    for file, records in _sample(files):
+        for row, position in enumerate(records.positions.tolist()):
             try:
-                features = parse_example(payload)
+                features = parse_example(records.payload(row))
             except SourceError:
                 continue  # pass 1 will reject it
             for name, (dtype, count) in counts_of(features).items():
@@ -229,17 +195,38 @@ def open_tfrecord(
 
 def looks_like_tfrecord(start: bytes) -> bool:
     """Whether a file that starts like this holds a TFRecord: the CRC of the first length matches."""
-    return len(start) == 12 and records.masked_crc32c(start[:8]) == int.from_bytes(start[8:], "little")
+    return len(start) == 12 and masked_crc32c(start[:8]) == int.from_bytes(start[8:], "little")
 
 
-def scan_file(file: SourceFile) -> Iterator[tuple[int, bytes]]:
-    """(position, payload) of each record of a file.
+def _sample(files: Sequence[SourceFile]) -> Iterator[tuple[SourceFile, RecordBlock]]:
+    """The first records of the first files, whatever the block size."""
+    files = files[:SAMPLE_FILES]
+    for file in files:
+        left, room = max(1, SAMPLE_RECORDS // len(files)), SAMPLE_BYTES // len(files)
+        for records in _read(file, SAMPLE_BLOCK):
+            some = records.head(left)
+            with _damage_as_source_error():
+                some.check()
+            yield file, some
+            left -= len(some)
+            room -= len(records.data)
+            if left <= 0 or room <= 0:
+                break
+
+
+def _read(file: SourceFile, block_size: int) -> Iterator[RecordBlock]:
+    """The records of a file.
 
     Raises:
       SourceError: the file is damaged.
     """
-    with open_content(file) as stream:
-        try:
-            yield from records.scan(stream, file.path)
-        except CorruptShardError as error:
-            raise SourceError(str(error)) from error
+    with open_content(file) as stream, _damage_as_source_error():
+        yield from record_blocks(functools.partial(read_fully, stream), file.path, block_size)
+
+
+@contextmanager
+def _damage_as_source_error() -> Iterator[None]:
+    try:
+        yield
+    except CorruptShardError as error:
+        raise SourceError(str(error)) from error

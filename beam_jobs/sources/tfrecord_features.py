@@ -59,14 +59,17 @@ def label_of(features: Features, name: str, dtype: str) -> Label:
     found = features[name][0]
     if found != dtype:
         raise SourceError(f"the label in feature {name!r} is {found}, elsewhere it is {dtype}.")
-    if isinstance(value, bytes):
-        return labels.from_bytes(value)
-    if isinstance(value, int):
-        return value
     try:
-        return labels.from_float(value)
+        return to_label(value)
     except ValueError as error:
         raise SourceError(f"the label in feature {name!r} is no label: {error}.") from error
+
+
+def to_label(value: bytes | float | int) -> Label:
+    """The label for a value; `ValueError` for NaN and infinities."""
+    if isinstance(value, bytes):
+        return labels.from_bytes(value)
+    return value if isinstance(value, int) else labels.from_float(value)
 
 
 def text_of(features: Features, name: str) -> bytes:
