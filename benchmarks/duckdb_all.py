@@ -15,7 +15,6 @@ STARTED = time.perf_counter()
 
 import argparse  # noqa: E402
 import json  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
 from concurrent.futures import ThreadPoolExecutor  # noqa: E402
 from pathlib import Path  # noqa: E402
 from threading import Lock  # noqa: E402
@@ -23,6 +22,7 @@ from threading import Lock  # noqa: E402
 import duckdb  # noqa: E402
 import pyarrow as pa  # noqa: E402
 from duckdb_script import RecordFile, feature_lists, open_source  # noqa: E402
+from shared_iterator import SharedIterator  # noqa: E402
 from tfx_bsl.coders import example_coder  # noqa: E402
 
 IMPORT_SECONDS = time.perf_counter() - STARTED
@@ -30,23 +30,7 @@ IMPORT_SECONDS = time.perf_counter() - STARTED
 BATCH_ROWS = 2048  # as DuckDB makes them: smaller batches were as fast as any, and the smallest in memory
 
 
-class Batches:
-    """The batches of a reader, for several threads."""
-
-    def __init__(self, reader: pa.RecordBatchReader) -> None:
-        """Takes the reader, which is no other's from now on."""
-        self._reader = iter(reader)
-        self._lock = Lock()
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return self
-
-    def __next__(self) -> pa.RecordBatch:
-        with self._lock:
-            return next(self._reader)
-
-
-def encode_all(batches: Batches, sink: RecordFile, lock: Lock) -> int:
+def encode_all(batches: SharedIterator[pa.RecordBatch], sink: RecordFile, lock: Lock) -> int:
     """Encodes and writes batches until there are no more, and returns their rows."""
     encoder = example_coder.RecordBatchToExamplesEncoder()
     rows = 0
@@ -70,7 +54,7 @@ def main() -> None:
     connection = duckdb.connect(config={"threads": options.threads, "preserve_insertion_order": False})
     open_source(connection, options.input, plain=False)
     query = connection.sql("SELECT *, CAST(1 AS FLOAT) AS weight FROM source")
-    batches = Batches(query.to_arrow_reader(BATCH_ROWS))
+    batches = SharedIterator(query.to_arrow_reader(BATCH_ROWS))
     options.output.mkdir(parents=True, exist_ok=True)
     sink, lock = RecordFile(options.output / "all.tfrecord"), Lock()
     with ThreadPoolExecutor(options.encoders) as pool:
