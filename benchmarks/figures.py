@@ -75,13 +75,13 @@ def growth(title: str, small: str, large: str, at_most: float) -> Figure:
     )
 
 
-def figures_table(figures: list[Figure], results: Results, *, markdown: bool) -> Table | None:
+def figures_table(figures: list[tuple[Figure, Results]], *, markdown: bool) -> Table | None:
     """Makes the table of the figures whose competitors ran; None if there are none."""
-    there = [figure for figure in figures if all(name in results for name in figure.needs)]
+    there = [(figure, results) for figure, results in figures if all(name in results for name in figure.needs)]
     if not there:
         return None
     table = Table("figure", "to reach", "measured", "", box=box.MARKDOWN if markdown else box.SIMPLE_HEAD)
-    for figure in there:
+    for figure, results in there:
         value = figure.value(results)
         shown = "-" if isnan(value) else f"{value:{',.0f' if figure.unit == 'MB' else '.2f'}} {figure.unit}"
         table.add_row(figure.title, figure.goal, shown, figure.verdict(value))

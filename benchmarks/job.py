@@ -17,7 +17,7 @@ from typing import Any
 from contest import DiskTooSmallError, compete
 from data import DataFolder
 from expected_output import OutputMismatchError
-from figures import Results, figures_table
+from figures import Figure, Results, figures_table
 from measure import CommandFailedError
 from results_table import Result, machine, results_table
 from rich.console import Console
@@ -36,7 +36,7 @@ def show(scenario: Scenario, results: Results, options: argparse.Namespace, cons
     """Prints the tables of a scenario."""
     console.print(f"\n### {scenario.title}\n", markup=False)
     console.print(results_table(results, markdown=options.markdown))
-    figures = figures_table(scenario.figures, results, markdown=options.markdown)
+    figures = figures_table([(figure, results) for figure in scenario.figures], markdown=options.markdown)
     if figures is not None:
         console.print(figures)
     beam = results.get("beam")
@@ -128,7 +128,8 @@ def run_all(scenarios: list[Scenario], options: argparse.Namespace, console: Con
     gathered: dict[str, Any] = {"machine": machine(), "scenarios": {}}
     for line in gathered["machine"]:
         console.print(line, soft_wrap=True)
-    failed = []
+    failed: list[str] = []
+    figures: list[tuple[Figure, Results]] = []
     for index, scenario in enumerate(scenarios):
         try:
             results = compete(scenario, options, data, console)
@@ -137,6 +138,7 @@ def run_all(scenarios: list[Scenario], options: argparse.Namespace, console: Con
             failed.append(scenario.name)
         else:
             show(scenario, results, options, console)
+            figures += [(figure, results) for figure in scenario.figures]
             gathered["scenarios"][scenario.name] = {name: measured(each) for name, each in results.items()}
             if options.json:
                 options.json.write_text(json.dumps(gathered, indent=1) + "\n")
@@ -144,6 +146,10 @@ def run_all(scenarios: list[Scenario], options: argparse.Namespace, console: Con
             later = {each.data for follower in scenarios[index + 1 :] for each in follower.competitors}
             for done in {each.data for each in scenario.competitors} - later:
                 data.remove(done)
+    together = figures_table(figures, markdown=options.markdown)
+    if len(scenarios) > 1 and together is not None:
+        console.print("\n### All figures\n")
+        console.print(together)
     console.print("\n" + NOTE, soft_wrap=True)
     if failed:
         console.print(f"No figures for: {', '.join(failed)}.", style="red")
