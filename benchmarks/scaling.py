@@ -92,9 +92,9 @@ def classes(sizes: Sizes) -> Scenario:
         competitors=competitors,
         figures=[
             speed(f"{named} of one size / 2 classes, few rows kept", "uniform", "two", 0.5),
-            speed(f"{named} of 1 row but one / 2 classes, few rows kept", "head", "two", 0.5),
+            speed(f"{named}, all but one of 1 row / 2, few rows kept", "head", "two", 0.5),
             speed(f"{named} of one size / 2 classes, every row kept", "uniform_all", "two_all", 0.5),
-            speed(f"{named} of 1 row but one / 2 classes, every row kept", "head_all", "two_all", 0.5),
+            speed(f"{named}, all but one of 1 row / 2, every row kept", "head_all", "two_all", 0.5),
         ],
     )
 
