@@ -11,7 +11,7 @@ FRAME := pyproject.toml setup.py constraints.txt
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z%-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 demo: $(VENV)/.installed-demo ## the whole way on real flights: sample, train, compare
 	$(BIN)/presample demo
@@ -29,8 +29,11 @@ format: $(VENV)/.installed-dev ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed-dev ## the job against three others, side by side
-	$(BIN)/python benchmarks/job.py
+bench: $(VENV)/.installed-dev ## the job against three others, side by side; ARGS='--rows 200000' for a quick look
+	$(BIN)/python benchmarks/job.py $(ARGS)
+
+bench-%: $(VENV)/.installed-dev ## another scenario of benchmarks/README.md: bench-none, bench-tfrecord, bench-all
+	$(BIN)/python benchmarks/job.py --scenario $* $(ARGS)
 
 constraints: ## pin the newest versions for tests and the demo (needs uv)
 	uv pip compile pyproject.toml --all-extras --python-version 3.11 --quiet --upgrade \

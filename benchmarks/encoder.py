@@ -32,7 +32,7 @@ from tfrecord_io.examples import encode_examples  # noqa: E402
 
 def load_batches(folder: Path, rows: int, batch_rows: int) -> list[pa.RecordBatch]:
     """Makes or finds the CSV files and reads them into batches of the three types of an Example."""
-    command = [sys.executable, str(BENCHMARKS / "make_csv.py"), str(folder), "--rows", str(rows)]
+    command = [sys.executable, str(BENCHMARKS / "make_data.py"), str(folder), "--rows", str(rows)]
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     table = pa.concat_tables([pa_csv.read_csv(path) for path in sorted(folder.glob("*.csv"))])
     narrow = {pa.float64(): pa.float32(), pa.string(): pa.binary()}

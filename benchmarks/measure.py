@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,15 +74,34 @@ class _TreeWatch(threading.Thread):
         return self.peak
 
 
-def run_measured(arguments: list[str], *, folder: Path, log: Path) -> Measurement:
+@contextmanager
+def limited_to(cores: int) -> Iterator[None]:
+    """Has this thread, and the processes that it starts, run on so many cores only; 0 is no limit."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:cores] if cores else before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def run_measured(arguments: list[str], *, folder: Path, log: Path, cores: int = 0) -> Measurement:
     """Runs `python ARGUMENTS` in a folder, its output to a log file, and measures it.
+
+    Args:
+        arguments: of Python.
+        folder: where it runs.
+        log: file for its stdout and stderr.
+        cores: that it and its children may use; 0 is no limit.
 
     Raises:
         CommandFailedError: its exit code is not 0; the message ends with the last lines of its output.
     """
     with log.open("wb") as sink:
+        command = [sys.executable, *arguments]
         started = time.perf_counter()
-        process = subprocess.Popen([sys.executable, *arguments], cwd=folder, stdout=sink, stderr=subprocess.STDOUT)
+        with limited_to(cores):
+            process = subprocess.Popen(command, cwd=folder, stdout=sink, stderr=subprocess.STDOUT)
         watch = _TreeWatch(process.pid)
         watch.start()
         try:

@@ -1,4 +1,4 @@
-"""The tables of `job.py`: each competitor's figures, the figures to reach, and the machine."""
+"""The tables of `job.py`: each competitor's figures, and the machine."""
 
 import os
 import platform
@@ -88,29 +88,27 @@ def machine() -> list[str]:
     return [", ".join(parts), ", ".join([f"Python {platform.python_version()}", *map(installed, PACKAGES)])]
 
 
-HEADINGS = (
-    "command",
-    "whole s (range)",
-    "rows/s",
-    "MB/s",
+HEADINGS = ("command", "whole s (range)", "rows/s", "MB/s", "peak MB", "first row is: whole", "rows written by class")
+STARTUP_HEADINGS = (
     "start-up s",
     "beyond start-up rows/s",
+    "first row is",
     "imports s",
     "without imports rows/s",
-    "peak MB",
-    "presample is: whole",
-    "beyond start-up",
-    "without imports",
-    "rows written by class",
+    "first row is",
 )
 
 
 def results_table(results: dict[str, Result], *, markdown: bool) -> Table:
-    """Makes the table of all competitors; the ratios say how many times faster presample is."""
+    """Makes the table of all competitors; the ratios say how many times faster the first one is.
+
+    Start-up and imports have columns where they were measured.
+    """
+    startup = any(result.startup_runs for result in results.values())
     table = Table(box=box.MARKDOWN if markdown else box.SIMPLE_HEAD)
-    for heading in HEADINGS:
+    for heading in (*HEADINGS, *(STARTUP_HEADINGS if startup else ())):
         table.add_column(heading, justify="left" if heading == HEADINGS[0] else "right")
-    reference = results.get("presample")
+    reference = next(iter(results.values()))
     for result in results.values():
         times = [run.seconds for run in result.runs]
         table.add_row(
@@ -118,51 +116,25 @@ def results_table(results: dict[str, Result], *, markdown: bool) -> Table:
             f"{result.seconds:.2f} ({min(times):.2f} to {max(times):.2f})" if len(times) > 1 else f"{times[0]:.2f}",
             f"{result.rate:,.0f}",
             f"{result.source_bytes / result.seconds / 1e6:,.0f}",
-            f"{result.startup:.2f}",
-            _number(result.rate_beyond_startup, ",.0f"),
-            f"{result.imports:.2f}",
-            _number(result.rate_without_imports, ",.0f"),
             f"{result.peak / 1e6:,.0f}",
-            *_ratios(reference, result),
+            f"{reference.rate / result.rate:.2f} x",
             result.written,
+            *(_startup_cells(reference, result) if startup else ()),
         )
     return table
 
 
-def _ratios(reference: Result | None, result: Result) -> list[str]:
-    if reference is None:
-        return ["-"] * 3
-    ratios = (
-        reference.rate / result.rate,
-        reference.rate_beyond_startup / result.rate_beyond_startup,
-        reference.rate_without_imports / result.rate_without_imports,
-    )
-    return [_number(ratio, ".2f", " x") for ratio in ratios]
+def _startup_cells(reference: Result, result: Result) -> list[str]:
+    return [
+        f"{result.startup:.2f}",
+        _number(result.rate_beyond_startup, ",.0f"),
+        _number(reference.rate_beyond_startup / result.rate_beyond_startup, ".2f", " x"),
+        f"{result.imports:.2f}",
+        _number(result.rate_without_imports, ",.0f"),
+        _number(reference.rate_without_imports / result.rate_without_imports, ".2f", " x"),
+    ]
 
 
 def _number(value: float, form: str, unit: str = "") -> str:
     """Formats a number, NaN as a dash: a run no longer than its start-up has no rate beyond it."""
     return "-" if isnan(value) else f"{value:{form}}{unit}"
-
-
-def figures_table(results: dict[str, Result], *, markdown: bool) -> Table | None:
-    """Makes the table of the figures to reach, as far as their competitors ran; None without presample."""
-    presample = results.get("presample")
-    if presample is None:
-        return None
-    table = Table("figure", "to reach", "measured", "", box=box.MARKDOWN if markdown else box.SIMPLE_HEAD)
-    ratios: list[tuple[str, float, float]] = []
-    beam, duckdb = results.get("beam"), results.get("duckdb")
-    if beam:
-        beyond = presample.rate_beyond_startup / beam.rate_beyond_startup
-        ratios.append(("presample / hand-written Beam job, whole command", 20, presample.rate / beam.rate))
-        ratios.append(("presample / hand-written Beam job, beyond start-up", 30, beyond))
-    if duckdb:
-        without = presample.rate_without_imports / duckdb.rate_without_imports
-        ratios.append(("presample / DuckDB script, whole command", 1.0, presample.rate / duckdb.rate))
-        ratios.append(("presample / DuckDB script, without imports on both sides", 1.4, without))
-    for name, goal, ratio in ratios:
-        table.add_row(name, f"{goal:g} x", f"{ratio:.2f} x", "reached" if ratio >= goal else "missed")
-    peak = presample.peak / 1e6
-    table.add_row("presample, peak memory", "under 1000 MB", f"{peak:,.0f} MB", "reached" if peak < 1000 else "missed")
-    return table
