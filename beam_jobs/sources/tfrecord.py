@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +29,7 @@ from beam_jobs.sources.block import (
     Source,
 )
 from beam_jobs.sources.columns import check_columns, check_weights, stored_weights
+from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile, open_content
 from beam_jobs.sources.text import WHOLE_FILE
 from beam_jobs.sources.tfrecord_features import (
@@ -199,7 +199,7 @@ def open_tfrecord(
     files: Sequence[SourceFile],
     keys: KeyColumns,
     weight_out: str,
-    declared: Sequence[dict[str, Any]],
+    declared: Sequence[DeclaredField],
     block_size: int,
 ) -> TFRecordSource:
     """Looks at the first records of the first files for the dtypes of the key columns.

@@ -278,5 +278,7 @@ def test_a_boolean_label_declared_otherwise(presample: Presample, tmp_path: Path
     made = presample(path, schema='[{"name": "y", "type": "STRING"}]')
     assert made.sizes() == {"false": 10, "true": 10}
     assert verify(made.folder).whole
-    with pytest.raises(UsageError, match="'id' is BOOLEAN, but int64 in the file"):
-        presample(path, schema='[{"name": "id", "type": "BOOLEAN"}]')
+    flags = _write(tmp_path / "flags.parquet", {"y": [i % 3 // 2 for i in range(30)], "w": [0.5] * 30})
+    assert presample(flags, schema='[{"name": "y", "type": "BOOLEAN"}]').sizes() == {False: 10, True: 10}
+    with pytest.raises(UsageError, match="'w' is BOOLEAN, but double in the file"):
+        presample(flags, schema='[{"name": "w", "type": "BOOLEAN"}]')
