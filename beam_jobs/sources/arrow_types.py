@@ -176,7 +176,11 @@ def plain(value: pa.Scalar) -> Any:
     try:
         return value.as_py()
     except (ValueError, OverflowError):
-        return str(value.cast(pa.large_binary()) if pa.types.is_large_string(value.type) else value)
+        if is_list(value.type):
+            return [plain(each) for each in value.values]
+        if pa.types.is_temporal(value.type):
+            return value.cast(pa.string()).as_py()
+        return str(value.cast(pa.binary()).as_py())  # text that is no UTF-8
 
 
 def _shown(value: pa.Scalar) -> str:
