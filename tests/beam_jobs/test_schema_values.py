@@ -63,9 +63,7 @@ def test_a_list_of_the_wrong_length_is_named(presample: Presample, tmp_path: Pat
         (2, "column 'v': the value is missing, which --schema says is REQUIRED."),
     ]
     assert made.manifest.schema["v"]["optional"] is False
-    with pytest.raises(
-        SourceError, match=r"rows\.parquet, row 1: column 'v': a list of 1 values, where --schema says 2"
-    ):
+    with pytest.raises(SourceError, match=r"rows\.parquet, row 1: column 'v': a list of 1 values, where"):
         presample(path, schema=schema, strategy="none")
     fixed = _write(tmp_path / "fixed.parquet", {"v": pa.array([[1, 2, 3]] * 2, pa.list_(pa.int64(), 3))})
     with pytest.raises(UsageError, match=r"'v' has length 2, but is fixed_size_list<.*>\[3\] in the file"):
@@ -125,7 +123,7 @@ def test_dates_and_times_in_text(
         (pa.array([[0, 1], [2]], pa.list_(pa.timestamp("us"))), "TIMESTAMP", [[0, 1], [2]]),
         (pa.array([1, 1001], pa.timestamp("ns")), "INTEGER", [[1], [1001]]),
         (pa.array([1, None], pa.timestamp("ms")), "STRING", [[b"1970-01-01 00:00:00.001"], None]),
-        (pa.array([0, 1], pa.timestamp("us", "UTC")), "STRING", [[b"1970-01-01 00:00:00.000000Z"], ...]),
+        (pa.array([0], pa.timestamp("us", "UTC")), "STRING", [[b"1970-01-01 00:00:00.000000Z"]]),
         (pa.array([Decimal("2.00"), Decimal("2.50"), None]), "INTEGER", [[2], "rejected", None]),
         (pa.array([Decimal("9" * 20), Decimal("7")]), "INTEGER", ["rejected", [7]]),
         (pa.array([Decimal("2.50")]), "NUMERIC", [[2.5]]),
@@ -140,17 +138,14 @@ def test_declared_columns_of_parquet(
 ) -> None:
     path = _write(tmp_path / "rows.parquet", {"v": values})
     made = presample(path, schema=_schema(("v", kind)), **OPTIONS)
-    found = _by_id(made.rows(), "v", len(stored))
-    assert [one for one, two in zip(found, stored, strict=True) if two is not ...] == [
-        s for s in stored if s is not ...
-    ]
+    assert _by_id(made.rows(), "v", len(stored)) == stored
     assert [row["position"] for row in made.rejected()] == [i for i, one in enumerate(stored) if one == "rejected"]
 
 
 def test_a_csv_and_a_parquet_of_the_same_rows_give_the_same_shards(
     presample: Presample, tmp_path: Path, write: Any
 ) -> None:
-    start = datetime.datetime(2024, 2, 28, 23, 59, 59, 5)
+    start = datetime.datetime(2024, 2, 28, 23, 59, 59, 5, datetime.timezone.utc)
     moments = [start + datetime.timedelta(hours=7 * i) for i in range(40)]
     dates = [moment.date() for moment in moments]
     path = _write(tmp_path / "rows.parquet", {"at": pa.array(moments, pa.timestamp("us")), "on": dates})
