@@ -72,6 +72,11 @@ class DeclaredField:
         return _DTYPES[self.type]
 
     @property
+    def stored(self) -> str:
+        """The dtype in the records: booleans are stored as int64."""
+        return "int64" if self.dtype == "bool" else self.dtype
+
+    @property
     def moment(self) -> str | None:
         """DATE, TIME, DATETIME or TIMESTAMP, if it is one."""
         return self.type if self.type in MOMENTS else None

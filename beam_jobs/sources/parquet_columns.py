@@ -136,7 +136,7 @@ def _declared_column(field: DeclaredField, kind: pa.DataType) -> ArrowColumn:
             'can have one: declare "length".'
         )
     shape = [length] if length else None if lists else []
-    column = ArrowColumn(kind, "int64" if field.dtype == "bool" else field.dtype, shape, field)
+    column = ArrowColumn(kind, field.stored, shape, field)
     try:
         column.convert(pa.nulls(0, kind))
     except pa.ArrowNotImplementedError as error:
