@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs.schema_json import parse_json
@@ -64,7 +65,11 @@ def _parse(schema: str, remarks: Remarks) -> list[DeclaredField]:
 
 def _read(path: str) -> bytes:
     try:
-        with FileSystems.open(path) if "://" in path else Path(path).open("rb") as file:
+        if "://" not in path:
+            return Path(path).read_bytes()
+        if not FileSystems.exists(path):
+            raise FileNotFoundError(errno.ENOENT, "there is no such file", path)
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
             content: bytes = file.read()
             return content
     except (OSError, ValueError, BeamIOError) as error:

@@ -68,11 +68,11 @@ class ArrowColumn:
         lists = column.cast(pa.large_list(value_type(self.type)))
         flat, wrong = self._values(lists.flatten())
         missing = flat.is_null().to_numpy(zero_copy_only=False)
-        rows = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
+        lengths = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
+        rows = np.repeat(np.arange(len(column)), lengths)
         bad = {row: f"a value in {_shown(column[row])} is no {self._noun}" for row in set(rows[wrong].tolist())}
         for row in set(rows[missing & ~wrong].tolist()):
             bad.setdefault(row, f"a value in {_shown(column[row])} is missing")
-        lengths = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
         if self.shape:
             other = (lengths != self.shape[0]) & column.is_valid().to_numpy(zero_copy_only=False)
             for row in np.flatnonzero(other).tolist():
