@@ -22,8 +22,9 @@ from beam_jobs.job import Job
 from beam_jobs.options import RUN_PREFIX, PresampleOptions
 from beam_jobs.output import Output, refuse_to_replace
 from beam_jobs.progress import PROGRESS
+from beam_jobs.schema_file import content_of, read_schema
 from beam_jobs.sizes import SizeModel
-from beam_jobs.sources import content_of, open_source, read_schema
+from beam_jobs.sources import open_source
 from tfrecord_io.errors import PresampleError, UsageError
 from tfrecord_io.manifest import Manifest
 from tfrecord_io.plan import FULL_BAND, ClassCounts, Plan, plan_warnings

@@ -55,7 +55,7 @@ class PresampleOptions:
     label: str = _option("column that holds the class", metavar="COLUMN")
     format: str = _option("of the input", "auto", choices=("auto", "csv", "parquet", "tfrecord"))
     schema: str | None = _option(
-        "BigQuery-style JSON list of name, type and mode: a file, or the JSON itself", None, metavar="FILE"
+        "types of columns: a schema.pbtxt, a BigQuery JSON file, or the JSON itself", None, metavar="FILE"
     )
     where: str | None = _option("rows to read: an expression over columns, see docs/sources.md", None, metavar="EXPR")
     columns: tuple[str, ...] = _option(

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import functools
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 from beam_jobs.options import PresampleOptions
 from beam_jobs.sources.block import KeyColumns, Source
-from beam_jobs.sources.columns import check_columns
+from beam_jobs.sources.columns import check_columns, refuse_key_defaults
 from beam_jobs.sources.csv import CsvSource
 from beam_jobs.sources.csv_header import column_types, first_header
 from beam_jobs.sources.csv_types import to_label
+from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile, head, is_gzip, match_files, open_content, read_fully
 from beam_jobs.sources.label_table import LabelTable
 from beam_jobs.sources.parquet import open_parquet
 from beam_jobs.sources.tfrecord import looks_like_tfrecord, open_tfrecord
-from tfrecord_io.errors import SourceError, UsageError
+from tfrecord_io.errors import SourceError
 
-__all__ = ["Source", "open_source", "read_schema"]
+__all__ = ["Source", "open_source"]
 
 _HEAD_BYTES = 12
 _LARGE_GZIP = 10**9
@@ -31,7 +29,7 @@ _TINY_GZIP = 1_000
 """Bytes below which a gzip file may have nothing in it; its header can hold a name and a comment."""
 
 
-def open_source(options: PresampleOptions, declared: Sequence[dict[str, Any]]) -> Source:
+def open_source(options: PresampleOptions, declared: Sequence[DeclaredField]) -> Source:
     """Finds the files, their format and their columns. Reads a sample, the same in each run.
 
     Raises:
@@ -42,6 +40,7 @@ def open_source(options: PresampleOptions, declared: Sequence[dict[str, Any]]) -
     files = [replace(file, gzip=is_gzip(start)) for file, start in zip(files, heads, strict=True)]
     files, heads = _without_empty_gzip(files, heads)
     keys = KeyColumns(options.label, options.weight_in, options.split_by, options.row_id)
+    refuse_key_defaults(keys, declared)
     kind = options.format
     if kind == "auto":
         kind = detect_format(files[0])
@@ -79,25 +78,6 @@ def _without_empty_gzip(files: list[SourceFile], heads: list[bytes]) -> tuple[li
     return [file for file, _ in filled], [start for _, start in filled]
 
 
-def read_schema(schema: str | None) -> Sequence[dict[str, Any]]:
-    """The fields that `--schema` declares: a file's, or given as JSON.
-
-    Raises:
-      UsageError: unreadable, or no such JSON.
-    """
-    if schema is None:
-        return []
-    if schema.lstrip().startswith(("[", "{")):
-        return _parse_schema(schema)
-    try:
-        return _parse_schema(Path(schema).read_text(), f"--schema {schema}")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(
-            f"--schema {schema!r} cannot be read: {why}. Give it a JSON file, or the JSON list itself."
-        ) from error
-
-
 def detect_format(file: SourceFile) -> str:
     """csv, parquet or tfrecord, by what the file starts with."""
     with open_content(file) as stream:
@@ -121,29 +101,3 @@ def _refuse_mixture(files: Sequence[SourceFile], heads: Sequence[bytes], kind: s
                 f"{file.path} looks like {found}, {files[0].path} like {kind}. Run each format by itself, or say what "
                 "they all are with --format."
             )
-
-
-def content_of(declared: Sequence[dict[str, Any]]) -> str | None:
-    """The declared fields as the manifest keeps them."""
-    return json.dumps(declared, sort_keys=True) if declared else None
-
-
-def _parse_schema(schema: str, name: str = "--schema") -> Sequence[dict[str, Any]]:
-    """Parses the JSON of `--schema`; `name` is what to call it in errors.
-
-    Raises:
-      UsageError: not a JSON list of objects with name and type.
-    """
-    try:
-        fields = json.loads(schema)
-    except ValueError as error:
-        raise UsageError(f"{name} is not valid JSON ({error}). Correct it there.") from error
-    good = isinstance(fields, list) and all(
-        isinstance(f, dict) and isinstance(f.get("name"), str) and isinstance(f.get("type"), str) for f in fields
-    )
-    if not good:
-        raise UsageError(
-            f'{name} must be a JSON list like [{{"name": "age", "type": "INTEGER", "mode": "NULLABLE"}}]; '
-            "each entry has a name and a type."
-        )
-    return list(fields)

@@ -11,21 +11,22 @@ Decimals, dates, times and everything nested need a declared type in `--schema`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_jobs.sources.block import IntArray
-from beam_jobs.sources.columns import suggest
-from beam_jobs.sources.csv_types import BIGQUERY_TYPES, to_float32
+from beam_jobs.sources.csv_types import BoolArray, to_float32
+from beam_jobs.sources.declared import DeclaredField, manifest_entry
+from beam_jobs.sources.moments import moments_of_column
 from tfrecord_io import labels
-from tfrecord_io.errors import SourceError, UsageError
 from tfrecord_io.labels import Label
+
+_SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -35,36 +36,68 @@ class ArrowColumn:
     type: pa.DataType
     dtype: str
     shape: list[int] | None
-    required: bool = False
+    declared: DeclaredField | None = None
 
     @property
     def label_dtype(self) -> str:
         """The dtype of labels in this column; booleans are labels of their own dtype."""
-        return "bool" if pa.types.is_boolean(self.type) and self.dtype == "int64" else self.dtype
+        is_bool = pa.types.is_boolean(self.type) or (self.declared is not None and self.declared.dtype == "bool")
+        return "bool" if is_bool and self.dtype == "int64" else self.dtype
 
-    @property
-    def why_not(self) -> str:
-        """What a value is that `convert` refuses."""
-        return f"missing, too large, or no {self.dtype}"
+    def in_manifest(self) -> Mapping[str, Any]:
+        """The column as the manifest lists it."""
+        return manifest_entry(self.dtype, self.shape, self.declared.default if self.declared else None)
 
-    def convert(self, column: pa.Array) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
-        """The column as it is stored, and which rows it cannot be stored for."""
-        required = column.is_null().to_numpy(zero_copy_only=False) & self.required
-        if not _is_list(self.type):
-            values, bad = _convert_values(column, self.dtype)
-            return values, bad | required
-        lists = column.cast(pa.large_list(_value_type(self.type)))
-        flat, bad_values = _convert_values(lists.flatten(), self.dtype)
-        bad_values = bad_values | flat.is_null().to_numpy(zero_copy_only=False)
-        rows = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
-        bad = np.bincount(rows[bad_values], minlength=len(column)).astype(bool)
+    def convert(self, column: pa.Array) -> tuple[pa.Array, dict[int, str]]:
+        """The column as it is stored, and the rows it cannot be stored for: row -> why.
+
+        Raises:
+          pa.ArrowNotImplementedError: values of this type can never be stored so.
+        """
+        if not is_list(self.type):
+            stored, wrong = self._values(column)
+            bad = {row: f"{_shown(column[row])} is no {self._noun}" for row in np.flatnonzero(wrong).tolist()}
+        else:
+            stored, bad = self._lists(column)
+        if self.declared and self.declared.required and column.null_count:
+            missing = np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))
+            bad |= dict.fromkeys(missing.tolist(), "the value is missing, which --schema says is REQUIRED")
+        return stored, bad
+
+    def _lists(self, column: pa.Array) -> tuple[pa.Array, dict[int, str]]:
+        lists = column.cast(pa.large_list(value_type(self.type)))
+        flat, wrong = self._values(lists.flatten())
+        missing = flat.is_null().to_numpy(zero_copy_only=False)
         lengths = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
+        rows = np.repeat(np.arange(len(column)), lengths)
+        bad = {row: f"a value in {_shown(column[row])} is no {self._noun}" for row in set(rows[wrong].tolist())}
+        for row in set(rows[missing & ~wrong].tolist()):
+            bad.setdefault(row, f"a value in {_shown(column[row])} is missing")
+        if self.shape:
+            other = (lengths != self.shape[0]) & column.is_valid().to_numpy(zero_copy_only=False)
+            for row in np.flatnonzero(other).tolist():
+                bad[row] = f"a list of {lengths[row]} values, where --schema says {self.shape[0]}"
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         flat = pc.fill_null(flat, b"" if self.dtype == "bytes" else 0)
         mask = column.is_null() if column.null_count else None
-        return pa.LargeListArray.from_arrays(pa.array(offsets), flat, mask=mask), bad | required
+        return pa.LargeListArray.from_arrays(pa.array(offsets), flat, mask=mask), bad
 
-    def labels(self, column: pa.Array) -> tuple[IntArray, list[Label], npt.NDArray[np.bool_]]:
+    def _values(self, values: pa.Array) -> tuple[pa.Array, BoolArray]:
+        if pa.types.is_dictionary(values.type):
+            values = values.dictionary_decode()
+        if self.declared and self.declared.moment:
+            return moments_of_column(values, self.declared.moment)
+        if self.declared and self.declared.dtype == "bool" and not pa.types.is_boolean(values.type):
+            return _truths(values)
+        return _convert_values(values, self.dtype)
+
+    @property
+    def _noun(self) -> str:
+        if self.declared is None:
+            return f"{self.dtype} that can be stored: it is too large. Declare the column in --schema"
+        return f"{self.declared.moment or self.declared.dtype}, which --schema says it is"
+
+    def labels(self, column: pa.Array) -> tuple[IntArray, list[Label], BoolArray]:
         """Codes [n] (-1: none), the labels they index, and which rows hold a value that is no label."""
         if pa.types.is_null(column.type):
             return np.full(len(column), -1, np.int64), [], np.zeros(len(column), bool)
@@ -73,66 +106,36 @@ class ArrowColumn:
             decoded = decoded.cast(pa.float32())
         encoded = decoded.dictionary_encode()
         found: dict[Label, int] = {}
-        mapping = [self._code(value, found) for value in encoded.dictionary] + [-1]
+        values, wrong = self._values(encoded.dictionary)
+        known = [None if bad else self._label(value) for value, bad in zip(values, wrong, strict=True)]
+        mapping = [-1 if label is None else found.setdefault(label, len(found)) for label in known] + [-1]
         indices = encoded.indices.fill_null(len(mapping) - 1).to_numpy(zero_copy_only=False)
         codes = np.array(mapping, np.int64)[indices]
         return codes, list(found), (codes < 0) & (indices < len(mapping) - 1)
 
-    def _code(self, value: pa.Scalar, found: dict[Label, int]) -> int:
-        try:
-            label = self._label(value)
-        except (ValueError, OverflowError, pa.ArrowException):
-            return -1
-        return found.setdefault(label, len(found))
-
-    def _label(self, value: pa.Scalar) -> Label:
+    def _label(self, value: pa.Scalar) -> Label | None:
+        """None where the value is no label."""
         if self.label_dtype == "bool":
             return bool(value.as_py())
+        if self.dtype == "bytes":
+            return labels.from_bytes(value.as_py())
         if self.dtype == "int64":
-            return int(_cast_exactly(pa.array([value.as_py()], value.type), pa.int64())[0].as_py())
-        if self.dtype == "float32":
-            return labels.from_float(_cast_exactly(pa.array([value.as_py()], value.type), pa.float64())[0].as_py())
-        return labels.from_bytes(as_text(pa.array([value.as_py()], value.type))[0].as_py())
+            return int(value.as_py())
+        try:
+            return labels.from_float(value.as_py())
+        except ValueError:
+            return None
 
 
-def map_columns(schema: pa.Schema, declared: Sequence[Mapping[str, Any]], path: str) -> dict[str, ArrowColumn]:
-    """How each column of a Parquet schema is stored.
-
-    Raises:
-      UsageError: `--schema` names a column that is not there or a type that is not known.
-      SourceError: a column has a type without a mapping.
-    """
-    fields = {str(field["name"]): field for field in declared}
-    if len(fields) < len(declared):
-        raise UsageError("--schema names a column twice. Give each one type.")
-    for name in fields:
-        if name not in schema.names:
-            raise UsageError(
-                f"--schema: {path} has no column {name!r}. {suggest(name, schema.names)}"
-                f"Its columns are {', '.join(schema.names)}."
-            )
-    columns = {field.name: _map_column(field, fields.get(field.name)) for field in schema}
-    unknown = [f"{n} ({schema.field(n).type})" for n, column in columns.items() if column is None]
-    if unknown:
-        raise SourceError(
-            f"{path}: no mapping for {', '.join(unknown)}. Declare what to store of dates, times and decimals in "
-            "--schema: INTEGER, FLOAT or STRING. Take nested columns apart, or out of the files."
-        )
-    return {name: column for name, column in columns.items() if column is not None}
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds lists."""
+    checks = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(check(kind) for check in checks)
 
 
-def refuse_lists(columns: Mapping[str, ArrowColumn], path: str) -> None:
-    """Refuses key columns that hold more than one value a row.
-
-    Raises:
-      SourceError: names the first.
-    """
-    for name, column in columns.items():
-        if _is_list(column.type):
-            raise SourceError(
-                f"{path}: column {name!r} holds lists ({column.type}). A label, weight, split or id column holds one "
-                "value a row. Name another column."
-            )
+def value_type(kind: pa.DataType) -> pa.DataType:
+    """The type of the values in a column's lists, or of the column."""
+    return kind.value_type if is_list(kind) else kind
 
 
 def as_text(column: pa.Array) -> pa.Array:
@@ -145,31 +148,8 @@ def as_text(column: pa.Array) -> pa.Array:
     return column.cast(pa.large_string()).cast(pa.large_binary())
 
 
-def _map_column(field: pa.Field, declared: Mapping[str, Any] | None) -> ArrowColumn | None:
-    kind = _value_type(field.type)
-    shape: list[int] | None = [] if not _is_list(field.type) else None
-    if pa.types.is_fixed_size_list(field.type):
-        shape = [field.type.list_size]
-    if pa.types.is_nested(kind):
-        return None
-    if declared is None:
-        dtype = _natural_dtype(kind)
-        return ArrowColumn(field.type, dtype, shape) if dtype else None
-    name = str(declared["type"]).upper()
-    if name not in BIGQUERY_TYPES:
-        raise UsageError(f"--schema: column {field.name!r} has type {name}; the types are {', '.join(BIGQUERY_TYPES)}.")
-    mode = str(declared.get("mode", "NULLABLE")).upper()
-    if mode not in ("NULLABLE", "REQUIRED", "REPEATED"):
-        raise UsageError(f"--schema: column {field.name!r} has mode {mode}; it must be NULLABLE, REQUIRED or REPEATED.")
-    if (mode == "REPEATED") != _is_list(field.type):
-        raise UsageError(f"--schema: column {field.name!r} has mode {mode}, but is {field.type} in the file.")
-    if BIGQUERY_TYPES[name] == "bool" and not pa.types.is_boolean(kind):
-        raise UsageError(f"--schema: column {field.name!r} is BOOLEAN, but {kind} in the file. Declare it INTEGER.")
-    dtype = {"bool": "int64"}.get(BIGQUERY_TYPES[name], BIGQUERY_TYPES[name])
-    return ArrowColumn(field.type, dtype, shape, required=mode == "REQUIRED")
-
-
-def _natural_dtype(kind: pa.DataType) -> str | None:
+def natural_dtype(kind: pa.DataType) -> str | None:
+    """The dtype of a type that needs no declaration; None for others."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
@@ -182,11 +162,35 @@ def _natural_dtype(kind: pa.DataType) -> str | None:
     return None
 
 
-def _convert_values(values: pa.Array, dtype: str) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
+def _truths(values: pa.Array) -> tuple[pa.Array, BoolArray]:
+    """Integers as the 0 and 1 of booleans, and which are neither."""
+    if not pa.types.is_integer(values.type):
+        raise pa.ArrowNotImplementedError(f"{values.type} is no boolean")
+    numbers, bad = _cast(values, pa.int64())
+    other = pc.invert(pc.is_in(numbers, pa.array([0, 1]))).to_numpy(zero_copy_only=False)
+    return numbers, bad | (other & numbers.is_valid().to_numpy(zero_copy_only=False))
+
+
+def plain(value: pa.Scalar) -> Any:
+    """The value in Python; as text where Python has none like it: nanoseconds, the year 20000."""
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError):
+        if is_list(value.type):
+            return [plain(each) for each in value.values]
+        if pa.types.is_temporal(value.type):
+            return value.cast(pa.string()).as_py()
+        return str(value.cast(pa.binary()).as_py())  # text that is no UTF-8
+
+
+def _shown(value: pa.Scalar) -> str:
+    text = str(plain(value))
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+
+
+def _convert_values(values: pa.Array, dtype: str) -> tuple[pa.Array, BoolArray]:
     if dtype == "bytes":
         return as_text(values), np.zeros(len(values), bool)
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
     if dtype == "float32":
         numbers, bad = _cast(values, pa.float64())
         single, too_large = to_float32(numbers)
@@ -194,11 +198,11 @@ def _convert_values(values: pa.Array, dtype: str) -> tuple[pa.Array, npt.NDArray
     return _cast(values, pa.int64())
 
 
-def _cast(values: pa.Array, kind: pa.DataType) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
+def _cast(values: pa.Array, kind: pa.DataType) -> tuple[pa.Array, BoolArray]:
     """Casts all at once where that works, else each distinct value."""
     try:
         return _cast_exactly(values, kind), np.zeros(len(values), bool)
-    except pa.ArrowException:
+    except pa.ArrowInvalid:
         encoded = values.dictionary_encode()
         cast = [_cast_or_none(value, kind) for value in encoded.dictionary]
         result = pa.array(cast, kind).take(encoded.indices)
@@ -215,14 +219,5 @@ def _cast_exactly(values: pa.Array, kind: pa.DataType) -> pa.Array:
 def _cast_or_none(value: pa.Scalar, kind: pa.DataType) -> Any:
     try:
         return value.cast(kind).as_py()
-    except pa.ArrowException:
+    except pa.ArrowInvalid:
         return None
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    checks = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    return any(check(kind) for check in checks)
-
-
-def _value_type(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if _is_list(kind) else kind

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from beam_jobs.sources.block import Encoded, FloatArray, KeyColumns, Reject
+from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile, place
-from tfrecord_io.errors import SourceError
+from tfrecord_io.errors import SourceError, UsageError
 from tfrecord_io.examples import encode_examples
 from tfrecord_io.hashing import UInt64Array
 
@@ -75,11 +76,10 @@ def check_columns(keys: KeyColumns, weight_out: str, names: Sequence[str], path:
     Raises:
       SourceError: names the columns there are, and the nearest.
     """
-    flags = {keys.label: "--label", keys.weight: "--weight_in", keys.split: "--split_by"}
     for name in keys.names:
         if name not in names:
             raise SourceError(
-                f"{flags.get(name, '--row_id')} {name}: {path} has no such column. {suggest(name, names)}"
+                f"{_flag_of(name, keys)} {name}: {path} has no such column. {suggest(name, names)}"
                 f"Its columns are {', '.join(names)}."
             )
     if weight_out in names:
@@ -87,3 +87,21 @@ def check_columns(keys: KeyColumns, weight_out: str, names: Sequence[str], path:
             f"--weight_out {weight_out}: {path} already has a column of that name. Choose another name for the "
             "weight column to write."
         )
+
+
+def refuse_key_defaults(keys: KeyColumns, declared: Sequence[DeclaredField]) -> None:
+    """Refuses defaults that no reader will ever use.
+
+    Raises:
+      UsageError: a key column has one; names the column and the flag.
+    """
+    for field in declared:
+        if field.default is not None and field.name in keys.names:
+            raise UsageError(
+                f"--schema: {_flag_of(field.name, keys)} {field.name} can have no default, since rows without it are "
+                "bad rows. Take the default out, or fill the column in the source."
+            )
+
+
+def _flag_of(name: str, keys: KeyColumns) -> str:
+    return {keys.label: "--label", keys.weight: "--weight_in", keys.split: "--split_by"}.get(name, "--row_id")

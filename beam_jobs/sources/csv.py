@@ -56,7 +56,7 @@ class CsvSource(Source):
 
     @property
     def schema(self) -> Schema:
-        return {name: {"dtype": self.types[name].stored, "shape": []} for name in sorted(self.header)}
+        return {name: self.types[name].in_manifest() for name in sorted(self.header)}
 
     @property
     def label_dtype(self) -> str:

@@ -63,7 +63,7 @@ def not_of_type(name: str, value: object, kind: ColumnType) -> str:
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
     shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
     if kind.declared:
-        return f"column {name!r}: {shown!r} is no {kind.dtype}, which --schema says it is."
+        return f"column {name!r}: {shown!r} is no {kind.noun}, which --schema says it is."
     return (
         f"column {name!r}: {shown!r} is no {kind.dtype}, which the column was inferred to be from a sample. "
         "Declare the column in --schema."
@@ -103,6 +103,8 @@ def _empty_to_null(text: pa.Array) -> pa.Array:
 def _convert(values: pa.Array, kind: ColumnType) -> tuple[pa.Array, BoolArray]:
     if kind.dtype == "bytes":
         return values, np.zeros(len(values), bool)
+    if kind.moment:
+        return csv_types.to_moment(values, kind.moment)
     if kind.dtype == "int64":
         return csv_types.to_int64(values, kind.declared)
     if kind.dtype == "bool":

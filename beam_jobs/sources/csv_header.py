@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
 from beam_jobs.sources.columns import suggest
 from beam_jobs.sources.csv_lines import parse_lines
 from beam_jobs.sources.csv_types import ColumnType, declared_type, infer_type
+from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile, open_content
 from beam_jobs.sources.text import line_blocks, split_lines
 from tfrecord_io.errors import SourceError, UsageError
@@ -80,20 +81,21 @@ def sample_places(files: Sequence[SourceFile]) -> Iterator[tuple[SourceFile, int
 
 
 def column_types(
-    files: Sequence[SourceFile], header: Sequence[str], declared: Sequence[Mapping[str, object]]
+    files: Sequence[SourceFile], header: Sequence[str], declared: Sequence[DeclaredField]
 ) -> dict[str, ColumnType]:
     """The type of every column: declared in `--schema`, else inferred from the sample.
 
     Raises:
-      UsageError: the schema names a column that is not there, or one twice.
+      UsageError: the schema names a column that is not there, or a list.
     """
     types: dict[str, ColumnType] = {}
     for field in declared:
-        name = str(field["name"])
-        if name not in header or name in types:
-            why = "is named twice. " if name in types else f"is not in the header. {suggest(name, header)}"
-            raise UsageError(f"--schema: column {name!r} {why}The columns are {', '.join(header)}.")
-        types[name] = declared_type(field)
+        if field.name not in header:
+            raise UsageError(
+                f"--schema: column {field.name!r} is not in the header. {suggest(field.name, header)}"
+                f"The columns are {', '.join(header)}."
+            )
+        types[field.name] = declared_type(field)
     unknown = [name for name in header if name not in types]
     if unknown:
         texts = _sample_text(files, header, unknown)

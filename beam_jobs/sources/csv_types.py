@@ -15,6 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beam_jobs.sources.declared import DeclaredField, Default, manifest_entry
+from beam_jobs.sources.moments import moments_of_text
 from tfrecord_io import labels
 from tfrecord_io.errors import UsageError
 from tfrecord_io.labels import Label
@@ -22,16 +24,6 @@ from tfrecord_io.labels import Label
 NUMERIC_NULLS = ["", "NA", "NaN", "null"]
 """What means "missing" in a numeric column; in a column of bytes only unquoted nothing does."""
 
-BIGQUERY_TYPES = {
-    "INTEGER": "int64",
-    "INT64": "int64",
-    "FLOAT": "float32",
-    "FLOAT64": "float32",
-    "STRING": "bytes",
-    "BYTES": "bytes",
-    "BOOLEAN": "bool",
-    "BOOL": "bool",
-}
 _CANONICAL_INT = r"^(0|-?[1-9][0-9]*)$"
 _ANY_INT = r"^[ \t]*[+-]?[0-9]+[ \t]*$"
 _CODE = r"^[ \t]*(\+[0-9]+|-?0[0-9]+)[ \t]*$"
@@ -42,33 +34,52 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ColumnType:
-    """dtype is int64, float32, bytes or bool. Declared ones come from `--schema`."""
+    """dtype is int64, float32, bytes or bool; `moment` says of which date or time an int64 is the number.
+
+    Declared ones come from `--schema`; `shape` and `default` are what the manifest says of them.
+    """
 
     dtype: str
     declared: bool = False
     required: bool = False
+    moment: str | None = None
+    shape: tuple[int, ...] = ()
+    default: Default | None = None
 
     @property
     def stored(self) -> str:
         """The dtype in the records: booleans are stored as int64."""
         return "int64" if self.dtype == "bool" else self.dtype
 
+    @property
+    def noun(self) -> str:
+        """What its values are called in messages."""
+        return self.moment or self.dtype
 
-def declared_type(field: Mapping[str, Any]) -> ColumnType:
-    """The type of one entry of `--schema`.
+    def in_manifest(self) -> Mapping[str, Any]:
+        """The column as the manifest lists it."""
+        return manifest_entry(self.stored, list(self.shape), self.default)
+
+
+def declared_type(field: DeclaredField) -> ColumnType:
+    """The type of one field of `--schema`.
 
     Raises:
-      UsageError: a type or mode that CSV cannot hold.
+      UsageError: it declares a list, which CSV cannot hold.
     """
-    kind, mode = str(field["type"]).upper(), str(field.get("mode", "NULLABLE")).upper()
-    if kind not in BIGQUERY_TYPES:
+    if field.repeated or field.length not in (None, 1):
         raise UsageError(
-            f"--schema: column {field['name']!r} has type {field['type']}; the types are {', '.join(BIGQUERY_TYPES)}. "
-            "Declare dates and times as STRING."
+            f"--schema: column {field.name!r} has {field.values_a_row}, but a CSV column holds one "
+            "value a row. Declare one value, or store lists in Parquet."
         )
-    if mode not in ("NULLABLE", "REQUIRED"):
-        raise UsageError(f"--schema: column {field['name']!r} has mode {mode}; it must be NULLABLE or REQUIRED.")
-    return ColumnType(BIGQUERY_TYPES[kind], declared=True, required=mode == "REQUIRED")
+    return ColumnType(
+        field.dtype,
+        declared=True,
+        required=field.required,
+        moment=field.moment,
+        shape=() if field.length is None else (field.length,),
+        default=field.default,
+    )
 
 
 def infer_type(text: pa.Array) -> ColumnType:
@@ -158,6 +169,11 @@ def to_bool(text: pa.Array) -> tuple[pa.Array, BoolArray]:
     return pc.if_else(missing, pa.scalar(None, pa.int64()), true.cast(pa.int64())), bad
 
 
+def to_moment(text: pa.Array, kind: str) -> tuple[pa.Array, BoolArray]:
+    """Int64s from the text of dates or times, and which values are none."""
+    return moments_of_text(pc.ascii_trim_whitespace(_ascii(_without_nulls(text))), kind)
+
+
 def is_missing(text: bytes | None, kind: ColumnType) -> bool:
     """Whether a text means that there is no value."""
     return text is None or (kind.dtype != "bytes" and text.decode("utf-8", "replace").strip() in NUMERIC_NULLS)
@@ -179,14 +195,14 @@ def to_label(text: bytes | None, kind: ColumnType) -> Label | None:
         if not bad[0]:
             return bool(converted[0].as_py())
     elif kind.dtype == "int64":
-        converted, bad = to_int64(array, kind.declared)
+        converted, bad = to_moment(array, kind.moment) if kind.moment else to_int64(array, kind.declared)
         if not bad[0]:
             return int(converted[0].as_py())
     else:
         converted, bad = to_float(array)
         if not bad[0]:
             return labels.from_float(converted[0].as_py())
-    raise ValueError(f"{text!r} is no {kind.dtype}")
+    raise ValueError(f"{text!r} is no {kind.noun}")
 
 
 def _without_nulls(text: pa.Array) -> pa.Array:

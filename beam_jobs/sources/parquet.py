@@ -6,7 +6,6 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from typing_extensions import Self
 
-from beam_jobs.sources import arrow_types
+from beam_jobs.sources import arrow_types, parquet_columns
 from beam_jobs.sources.arrow_types import ArrowColumn
 from beam_jobs.sources.block import (
     RAW_LIMIT,
@@ -31,6 +30,7 @@ from beam_jobs.sources.block import (
     Source,
 )
 from beam_jobs.sources.columns import check_columns, check_weights, encode_columns, stored_weights
+from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile
 from beam_jobs.sources.parquet_files import RowGroup, open_file
 from tfrecord_io.errors import SourceError
@@ -55,7 +55,7 @@ class ParquetSource(Source):
 
     @property
     def schema(self) -> Schema:
-        return {name: {"dtype": c.dtype, "shape": c.shape} for name, c in sorted(self.columns.items())}
+        return {name: column.in_manifest() for name, column in sorted(self.columns.items())}
 
     @property
     def label_dtype(self) -> str:
@@ -168,8 +168,8 @@ class ParquetRows(Rows):
         for name, column in source.columns.items():
             values = _one_chunk(table.column(name))
             columns[name], bad = column.convert(values)
-            for row in np.flatnonzero(bad).tolist():
-                reasons.setdefault(row, f"column {name!r}: {values[row]} is {column.why_not}.")
+            for row, why in bad.items():
+                reasons.setdefault(row, f"column {name!r}: {why}.")
         rejects = [
             Reject(row, int(self.positions[row]), "type", why, _raw(table, row)) for row, why in sorted(reasons.items())
         ]
@@ -182,7 +182,7 @@ class ParquetRows(Rows):
 
 
 def open_parquet(
-    files: Sequence[SourceFile], keys: KeyColumns, weight_out: str, declared: Sequence[dict[str, Any]]
+    files: Sequence[SourceFile], keys: KeyColumns, weight_out: str, declared: Sequence[DeclaredField]
 ) -> ParquetSource:
     """Reads the first file's footer and settles how its columns are stored.
 
@@ -194,9 +194,10 @@ def open_parquet(
     twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if twice:
         raise SourceError(f"{files[0].path} names {', '.join(twice)} twice. Give each column a name of its own.")
-    check_columns(keys, weight_out, schema.names, files[0].path)
-    columns = arrow_types.map_columns(schema, declared, files[0].path)
-    arrow_types.refuse_lists({name: columns[name] for name in keys.names}, files[0].path)
+    names = list(parquet_columns.column_types(schema, [field.name for field in declared]))
+    check_columns(keys, weight_out, names, files[0].path)
+    columns = parquet_columns.map_columns(schema, declared, files[0].path)
+    parquet_columns.refuse_lists({name: columns[name] for name in keys.names}, files[0].path)
     return ParquetSource(files, columns, keys, weight_out)
 
 
@@ -215,12 +216,14 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
 
 def _raw(rows: pa.RecordBatch | pa.Table, row: int) -> bytes:
     """One row as JSON, for `rejected/`."""
-    return json.dumps(rows.slice(row, 1).to_pylist()[0], default=str).encode()[:RAW_LIMIT]
+    values = {name: arrow_types.plain(rows.column(name)[row]) for name in rows.schema.names}
+    return json.dumps(values, default=str).encode()[:RAW_LIMIT]
 
 
 def _check_schema(found: pa.Schema, source: ParquetSource, file: SourceFile) -> None:
     expected = {name: column.type for name, column in source.columns.items()}
-    differs = [n for n in {*expected, *found.names} if n not in found.names or expected.get(n) != found.field(n).type]
+    types = parquet_columns.column_types(found, expected)
+    differs = [name for name in {*expected, *types} if expected.get(name) != types.get(name)]
     if differs:
         raise SourceError(
             f"{file.path}: its schema differs from that of {source.files[0].path} in {', '.join(sorted(differs))}. "

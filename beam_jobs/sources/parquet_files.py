@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from beam_jobs.sources.files import SourceFile, open_raw
+from beam_jobs.sources.parquet_columns import flatten
 from tfrecord_io.errors import SourceError
 
 
@@ -48,7 +49,7 @@ class RowGroup:
         last, batch, reader = self._readers[columns]
         try:
             for _ in range(index - last):
-                batch = next(reader)
+                batch = flatten(next(reader), columns)
         except (OSError, pa.ArrowException, StopIteration) as error:
             raise _damaged(self._file, error) from error
         self._readers[columns] = (index, batch, reader)

@@ -11,7 +11,6 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +31,7 @@ from beam_jobs.sources.block import (
     Source,
 )
 from beam_jobs.sources.columns import check_columns, check_weights, stored_weights
+from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.feature_table import FeatureTable
 from beam_jobs.sources.files import SourceFile, open_content, read_fully
 from beam_jobs.sources.text import WHOLE_FILE
@@ -167,7 +167,7 @@ def open_tfrecord(
     files: Sequence[SourceFile],
     keys: KeyColumns,
     weight_out: str,
-    declared: Sequence[dict[str, Any]],
+    declared: Sequence[DeclaredField],
     block_size: int,
 ) -> TFRecordSource:
     """Looks at the first records of the first files for the dtypes of the key columns.

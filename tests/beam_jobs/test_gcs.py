@@ -13,7 +13,8 @@ from apache_beam.io.filesystems import FileSystems
 from gcp_storage_emulator.server import create_server
 
 from beam_jobs import PresampleOptions, run
-from tfrecord_io.errors import OutputError, SourceError
+from beam_jobs.schema_file import read_schema
+from tfrecord_io.errors import OutputError, SourceError, UsageError
 
 _CSV = b"".join([b"id,label,text\n", *(f"{i},{int(i % 20 == 0)},row {i}\n".encode() for i in range(2_000))])
 
@@ -92,6 +93,13 @@ def test_a_dataset_in_a_bucket_is_replaced_only_on_request(bucket: str) -> None:
     assert second.dataset_id != first.dataset_id
     named = [f"{bucket}/twice_out/{shard.path}" for shard in second.shards()]
     assert _names(f"{bucket}/twice_out") == sorted([f"{bucket}/twice_out/manifest.json", *named])
+
+
+def test_a_schema_in_a_bucket(bucket: str) -> None:
+    _put(f"{bucket}/schema.pbtxt", b'feature { name: "age" type: INT }')
+    assert [field.name for field in read_schema(f"{bucket}/schema.pbtxt")] == ["age"]
+    with pytest.raises(UsageError, match=r"gone\.json' cannot be read"):
+        read_schema(f"{bucket}/gone.json")
 
 
 def test_a_pattern_without_objects_is_an_error(bucket: str, tmp_path: Path) -> None:

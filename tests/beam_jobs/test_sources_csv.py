@@ -20,6 +20,7 @@ from beam_jobs.sources.block import Range
 from beam_jobs.sources.csv_columns import convert_columns
 from beam_jobs.sources.csv_lines import parse_lines
 from beam_jobs.sources.csv_types import ColumnType, infer_type
+from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.text import split_lines
 from tests.beam_jobs.conftest import Presample, csv_text
 from tfrecord_io.errors import SourceError
@@ -272,7 +273,7 @@ def test_any_block_size_gives_the_rows_of_pythons_csv_module(
     path = tmp_path_factory.getbasetemp() / "hypothesis.csv"
     path.write_bytes(text.encode())
     expected = [tuple(row) for row in csv.reader(io.StringIO(text, newline="")) if row][1:]
-    schema = [{"name": name, "type": "STRING"} for name in "abc"]
+    schema = [DeclaredField(name=name, type="STRING") for name in "abc"]
     options = PresampleOptions(input=(str(path),), output="none", label="a", block_size=block_size)
     source = open_source(options, schema)
     found = []
@@ -322,7 +323,7 @@ def test_what_pass_1_learns_of_a_line_does_not_depend_on_its_block(
 
     def learnt(size: int, **keys: object) -> dict[int, object]:
         options = PresampleOptions(input=(str(path),), output="none", label="y", block_size=size, **keys)
-        source = open_source(options, [{"name": name, "type": kind} for name in "ybc"])
+        source = open_source(options, [DeclaredField(name=name, type=kind) for name in "ybc"])
         found: dict[int, object] = {}
         for block in (block for part in source.ranges(0) for block in source.blocks(part)):
             keys_of_block = block.keys()

@@ -278,5 +278,9 @@ def test_a_boolean_label_declared_otherwise(presample: Presample, tmp_path: Path
     made = presample(path, schema='[{"name": "y", "type": "STRING"}]')
     assert made.sizes() == {"false": 10, "true": 10}
     assert verify(made.folder).whole
-    with pytest.raises(UsageError, match="'id' is BOOLEAN, but int64 in the file"):
-        presample(path, schema='[{"name": "id", "type": "BOOLEAN"}]')
+    flags = _write(tmp_path / "flags.parquet", {"y": [2, *(i % 3 // 2 for i in range(30))], "w": [0.5] * 31})
+    as_flag = presample(flags, schema='[{"name": "y", "type": "BOOLEAN"}]', max_bad_fraction=0.1)
+    assert as_flag.sizes() == {False: 10, True: 10}
+    assert [row["message"] for row in as_flag.rejected()] == ["column 'y': 2 is no bool label."]
+    with pytest.raises(UsageError, match="'w' is BOOLEAN, but double in the file"):
+        presample(flags, schema='[{"name": "w", "type": "BOOLEAN"}]')

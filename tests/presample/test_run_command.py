@@ -104,8 +104,8 @@ USAGE = [
         ("--schema", '[{"name": "agee", "type": "INTEGER"}]'),
         ("'agee' is not in the header. Did you mean 'age'? The columns are label, age",),
     ),
-    (("--schema", '[{"name": "age", "type": "DATE"}]'), ("'age' has type DATE", "INTEGER", "STRING")),
-    (("--schema", '[{"name": "age", "type": "INTEGER", "mode": "X"}]'), ("mode X", "NULLABLE or REQUIRED")),
+    (("--schema", '[{"name": "age", "type": "INTERVAL"}]'), ("'age' has type INTERVAL", "INTEGER", "can be STRING")),
+    (("--schema", '[{"name": "age", "type": "INTEGER", "mode": "X"}]'), ("mode X", "NULLABLE, REQUIRED or REPEATED")),
     (("--schema", '[{"name": "age", "type": "INTEGER"}, {"name": "age", "type": "STRING"}]'), ("'age'", "twice")),
 ]
 
