@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import posixpath
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +45,8 @@ class Output:
     def exists(self, name: str) -> bool:
         """Whether a file of that name is there."""
         with _explained(self.folder):
-            return bool(FileSystems.exists(self.path(name)))
+            path = self.path(name)
+            return Path(path).exists() if self.is_local else bool(FileSystems.exists(path))
 
     def size(self, name: str) -> int | None:
         """Bytes of a file; None if it is not there."""
@@ -87,10 +89,11 @@ class Output:
         """
         with _explained(self.path(name)):
             if self.is_local:
-                Path(self.path(name)).parent.mkdir(parents=True, exist_ok=True)
-            stream = FileSystems.create(self.path(name), compression_type=CompressionTypes.UNCOMPRESSED)
+                stream = _open_new(Path(self.path(name)))
+            else:
+                stream = FileSystems.create(self.path(name), compression_type=CompressionTypes.UNCOMPRESSED)
             with stream:
-                yield cast(BinaryIO, stream)
+                yield stream
 
     def rename(self, names: dict[str, str]) -> None:
         """Moves files to new names, replacing what is there."""
@@ -98,8 +101,9 @@ class Output:
             return
         with _explained(self.folder):
             if self.is_local:
+                for folder in {posixpath.dirname(new) for new in names.values()}:
+                    Path(self.path(folder)).mkdir(parents=True, exist_ok=True)
                 for old, new in names.items():
-                    Path(self.path(new)).parent.mkdir(parents=True, exist_ok=True)
                     Path(self.path(old)).replace(self.path(new))
             else:
                 FileSystems.rename([self.path(old) for old in names], [self.path(new) for new in names.values()])
@@ -177,6 +181,14 @@ class Output:
                 f"{self.folder}: the plan needs about {needed / 1e9:.3g} GB{what}, the disk has {free / 1e9:.3g} GB "
                 f"free. Keep fewer rows (--strategy){'' if zipped else ', use --compression gzip'} or write elsewhere."
             )
+
+
+def _open_new(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
 
 
 def refuse_to_replace(output: Output, overwrite: str) -> None:

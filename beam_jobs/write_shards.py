@@ -10,7 +10,6 @@ from fractions import Fraction
 
 import apache_beam as beam
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from apache_beam.metrics import Metrics
 
@@ -58,14 +57,15 @@ class WriteBucket(beam.DoFn):
             order = _order(rows, shards)
             found, starts = np.unique(shards[order], return_index=True)
             examples = rows.column("example").combine_chunks()
-            weights = rows.column("weight").to_numpy()
+            weights = rows.column("weight").to_numpy()[order].astype(np.float64)
             del rows
-            for shard, start, stop in zip(found.tolist(), starts, [*starts[1:], len(order)], strict=True):
-                yield self._write(shard, examples, weights, order[start:stop])
+            bounds = [*starts.tolist(), len(order)]
+            owner = np.repeat(np.arange(len(found)), np.diff(bounds))
+            totals = exact.sums_by_group(weights, owner, len(found))
+            for shard, start, end, total in zip(found.tolist(), bounds, bounds[1:], totals, strict=False):
+                yield self._write(shard, examples, order[start:end], total)
 
-    def _write(
-        self, shard: int, examples: pa.LargeBinaryArray, weights: npt.NDArray[np.float32], rows: IntArray
-    ) -> WrittenShard:
+    def _write(self, shard: int, examples: pa.LargeBinaryArray, rows: IntArray, weight: Fraction) -> WrittenShard:
         name = f"{self._job.run_folder}/shards/{shard}-{uuid.uuid4().hex}"
         digest = hashlib.sha256()
         size = 0
@@ -74,11 +74,10 @@ class WriteBucket(beam.DoFn):
                 file.write(piece)
                 digest.update(piece)
                 size += len(piece)
-        total = exact.sums_by_group(weights[rows].astype(np.float64), np.zeros(len(rows), np.int64), 1)[0]
         self._rows.inc(len(rows))
         self._bytes.inc(size)
         PROGRESS.add("WriteShards", len(rows), size)
-        return WrittenShard(shard, name, len(rows), size, digest.hexdigest(), total)
+        return WrittenShard(shard, name, len(rows), size, digest.hexdigest(), weight)
 
 
 def _pieces(examples: pa.LargeBinaryArray, rows: IntArray, compression: str) -> Iterator[memoryview | bytes]:

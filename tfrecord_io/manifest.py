@@ -13,7 +13,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -149,12 +149,10 @@ class Manifest:
 
     def to_document(self) -> dict[str, Any]:
         """The manifest as plain JSON types, dataset_id included."""
-        document = asdict(self)
-        for split in document["splits"].values():
-            for entry in split["classes"]:
-                entry["label"] = labels.to_json(entry["label"])
+        plain = {name: value for name, value in vars(self).items() if name != "splits"}
+        document = cast(dict[str, Any], json.loads(json.dumps(plain)))
+        document["splits"] = {name: _split_document(split) for name, split in self.splits.items()}
         document |= {"format": "presample", "format_version": FORMAT_VERSION}
-        document = cast(dict[str, Any], json.loads(json.dumps(document)))
         return document | {"dataset_id": content_id(document)}
 
     def to_json(self) -> str:
@@ -240,6 +238,14 @@ def _from_document(document: dict[str, Any]) -> Manifest:
     content = {k: v for k, v in document.items() if k not in ("format", "format_version", "dataset_id")}
     content["splits"] = {name: _split(split) for name, split in document["splits"].items()}
     return Manifest(**content)
+
+
+def _split_document(split: Split) -> dict[str, Any]:
+    def entry(one: ClassEntry) -> dict[str, Any]:
+        shards = [dict(vars(shard)) for shard in one.shards]
+        return vars(one) | {"label": labels.to_json(one.label), "shards": shards}
+
+    return vars(split) | {"classes": [entry(one) for one in split.classes]}
 
 
 def _split(split: dict[str, Any]) -> Split:
