@@ -45,7 +45,7 @@ def check_order(*, batching: str, shuffle: bool) -> None:
         )
 
 
-def split_names(split: str | Iterable[str], manifest: Manifest) -> tuple[str, ...]:
+def split_names(split: object, manifest: Manifest) -> tuple[str, ...]:
     """The splits to read as one.
 
     Raises:

@@ -24,9 +24,10 @@ def feature_spec(manifest: Manifest, features: Iterable[str] | FeatureSpec | Non
     """What `tf.io.parse_example` needs to read the features; label and weight are not among them.
 
     One value or n of them become FixedLenFeature, with a default where the feature is absent from
-    some rows: the one that the schema declares, else NaN for float32, -1 for int64, b"" for bytes. Any number of values becomes
-    VarLenFeature, a SparseTensor: what Keras inputs (`sparse=True`) and feature columns both take,
-    where Keras 3 takes few RaggedTensors (`tf.RaggedTensor.from_sparse` converts, in a `map_fn`).
+    some rows: what the schema declares, else NaN for float32, -1 for int64, b"" for bytes. Any
+    number of values becomes VarLenFeature, a SparseTensor: what Keras inputs (`sparse=True`) and
+    feature columns both take, where Keras 3 takes few RaggedTensors (`tf.RaggedTensor.from_sparse`
+    converts, in a `map_fn`).
 
     Args:
       manifest: of the dataset.
