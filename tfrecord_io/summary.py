@@ -69,7 +69,8 @@ def reading_snippet(directory: str, batch_size: int = 512, splits: Iterable[str]
 
     Of the `splits` there are they read `train`; without one, all that are neither `eval` nor `test`.
     """
-    names = [name for name in splits if name not in UNRESAMPLED_SPLITS]
+    there = list(splits)
+    names = [name for name in there if name not in UNRESAMPLED_SPLITS] or there
     split = "train" if "train" in names else names[0] if len(names) == 1 else names
     return (
         "from input_fns import InputFn\n"
