@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from input_fns.strata import ReadClass, Stratum
+from input_fns.strata import ReadClass
 from tfrecord_io import labels
 from tfrecord_io.errors import UsageError
 from tfrecord_io.labels import Label
@@ -70,14 +70,16 @@ def weight_factors(parts: Sequence[int], classes: Sequence[ReadClass]) -> tuple[
             "mix add up to 0. Use weights='stored' or weights='none'."
         )
 
-    def factor(share: Fraction, one: ReadClass, stratum: Stratum) -> float:
-        if not share or stratum not in one.held:
-            return 0.0
-        row_stands_for = _standing(one) * stratum.source_rows / stratum.mean_rows
-        rows = sum(held.mean_rows for held in one.held)
-        return float(row_stands_for * rows / share / weight / Fraction(stratum.factor))
+    def factors(share: Fraction, one: ReadClass) -> tuple[float, ...]:
+        if not share:
+            return (0.0,) * len(one.strata)
+        rows = sum(stratum.mean_rows for stratum in one.strata)
+        of_all = _standing(one) * rows / share / weight
+        return tuple(
+            float(of_all * s.source_rows / s.mean_rows / Fraction(s.factor)) if s.mean_rows else 0.0 for s in one.strata
+        )
 
-    return tuple(tuple(factor(share, one, stratum) for stratum in one.strata) for share, one in mix)
+    return tuple(factors(share, one) for share, one in mix)
 
 
 def prior_correction(parts: Sequence[int], classes: Sequence[ReadClass]) -> dict[Label, float]:

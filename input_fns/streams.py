@@ -88,6 +88,10 @@ class ClassStream:
         return tf.constant([shard.folds for shard in self.shards], tf.int64)
 
     @property
+    def _folded(self) -> bool:
+        return any(shard.folds > 1 for shard in self.shards)
+
+    @property
     def _pass_rows(self) -> int | None:
         """Rows of every pass; None where passes differ."""
         sizes = Counter[tuple[int, int]]()
@@ -119,23 +123,27 @@ class ClassStream:
 
     def _shards_of(self, number: tf.Tensor) -> tf.Tensor:
         """The indices of the shards that are in pass `number`."""
-        if all(shard.folds == 1 for shard in self.shards):
+        if not self._folded:
             return tf.range(len(self.shards))
         return tf.where(tf.equal(number % self._folds, self._fold))[:, 0]
+
+    def _places_of(self, number: tf.Tensor) -> tf.Tensor:
+        """Where the rows of pass `number` stand among those of all shards; int64."""
+        if not self._folded:
+            return tf.range(self._total, dtype=tf.int64)
+        shards = self._shards_of(number)
+        limits = tf.gather(tf.cumsum(self._rows), shards)
+        return tf.ragged.range(limits - tf.gather(self._rows, shards), limits).values
 
     def _kept_in_memory(self, passes: tf.data.Dataset, rows_gone: Callable[[tf.Tensor], tf.Tensor]) -> tf.data.Dataset:
         """The passes of a class of one window: its files are read once, not once a pass."""
         whole = tf.data.TFRecordDataset(self._paths, compression_type=self.compression)
         window = tf.constant(0, tf.int64)
-        ends = tf.cumsum(self._rows)
 
         def of_pass(number: tf.Tensor, records: tf.Tensor) -> Block:
-            shards = self._shards_of(number)
-            limits = tf.gather(ends, shards)
-            rows = tf.ragged.range(limits - tf.gather(self._rows, shards), limits).values
-            order = self._order(tf.size(rows), number, window, rows_gone(number))
-            rows = tf.gather(rows, order)
-            return self._block(tf.gather(records, rows), tf.range(len(self.shards)), rows)
+            places = self._places_of(number)
+            places = tf.gather(places, self._order(tf.size(places), number, window, rows_gone(number)))
+            return self._block(tf.gather(records, places), tf.range(len(self.shards)), places)
 
         def blocks(records: tf.Tensor) -> tf.data.Dataset:
             self._check(records, tf.constant(self._total, tf.int64))
