@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
 import tensorflow as tf
 
 from input_fns import seeds
@@ -181,12 +182,12 @@ class ClassStream:
 
     def _block(self, records: tf.Tensor, shards: tf.Tensor, places: tf.Tensor) -> Block:
         """Records that stand at those places of these shards, one shard after the other."""
-        factors = [shard.factor for shard in self.shards]
-        if len(set(factors)) == 1:
+        factors = np.array([shard.factor for shard in self.shards], np.float32)
+        if (factors == factors[0]).all():
             return records
         ends = tf.cumsum(tf.gather(self._rows, shards))
         shard = tf.gather(shards, tf.searchsorted(ends, places, side="right"))
-        return records, tf.gather(tf.constant(factors, tf.float32), shard)
+        return records, tf.gather(tf.constant(factors), shard)
 
     def _check(self, records: tf.Tensor, expected: tf.Tensor) -> None:
         """Fails where the shards hold other than the manifest's number of rows; never fewer in silence."""
