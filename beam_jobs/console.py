@@ -92,7 +92,7 @@ def show_result(manifest: Manifest, folder: str, warnings_: list[str], notes: li
     if "://" in folder:
         console.print("This version of InputFn reads local folders: copy the dataset to one.", markup=False)
     else:
-        console.print("\n" + reading_snippet(folder) + "\n", markup=False)
+        console.print("\n" + reading_snippet(folder, splits=manifest.splits) + "\n", markup=False)
     _show_warnings(warnings_)
 
 

@@ -2,6 +2,7 @@
 
     manifest.json ---> InputFn ---> InputFn()  = tf.data.Dataset of batches
 
+    strata    what is read of each class: one split or several as one, all folds or one
     mixes     which share of the rows each class has, and the weights and priors that follow
     epochs    how rows fall into batches, and batches into epochs
     quotas    how many rows of each class a batch takes: exact, or drawn at random

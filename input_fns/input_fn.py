@@ -11,15 +11,16 @@ import tensorflow as tf
 
 from input_fns import mixes, options, quotas, seeds, streams
 from input_fns.parsing import FeatureSpec, Parser, feature_spec
+from input_fns.strata import ReadClass
 from tfrecord_io import labels
 from tfrecord_io.labels import Label
-from tfrecord_io.manifest import MANIFEST_NAME, ClassEntry, Manifest, manifest_path
+from tfrecord_io.manifest import MANIFEST_NAME, Manifest, manifest_path
 
 _COMPRESSIONS = {"none": "", "gzip": "GZIP"}
 
 
 class InputFn:
-    """Reads one split of a dataset, its classes mixed as asked.
+    """Reads a split of a dataset, or several as one, its classes mixed as asked.
 
     With `toy` a dataset whose training split keeps 6 of 60 rows of class 0 and all 2 of class 1:
 
@@ -44,7 +45,8 @@ class InputFn:
 
     Args:
       path: the dataset, or its manifest.json.
-      split: train, eval, test: whichever there is.
+      split: train, eval, test: whichever there is; or a list of splits, which are read as one, with
+        rows, shares, weights and priors of all together.
       batch_size: rows a batch, 1 to 1048576.
       mix: the classes' shares: "stored" (rows kept; an epoch is each row exactly once), "natural"
         (source rows), "balanced" (equal), or {label: share} naming every class. A class of share 0
@@ -66,14 +68,16 @@ class InputFn:
       seed: any integer.
       drop_remainder: leave out the short last batch of each epoch; batches then have a static shape.
       features: a list of names; or name -> tf.io feature, to read them otherwise; None = all.
-        Features absent from some rows are NaN, -1 or b"" there; those with any number of values are
-        SparseTensors. See `feature_spec`.
+        Features absent from some rows are there what the dataset's schema declares, else NaN, -1 or
+        b""; those with any number of values are SparseTensors. See `feature_spec`.
       map_fn: called with the structure's parts, on whole batches, as `Dataset.map` would.
+      fold: None = a class's folds one after the other, one a pass; j = fold j in every pass. Classes
+        that have but one fold repeat it.
 
     Attributes:
-      num_rows: rows stored in the split, of all its classes.
+      num_rows: rows stored in the split, of all its classes; of one fold: `fold`, or the first.
       steps_per_epoch: batches in an epoch.
-      class_rows, source_class_rows: {label: rows stored}, {label: rows in the source}.
+      class_rows, source_class_rows: {label: rows stored, of one fold}, {label: rows in the source}.
       feature_spec: name -> tf.io feature of the features (not of label and weight).
       element_spec: that of the Dataset.
       prior_correction: {label: log((N_k/N) / b_k)} for the classes in the mix: to be added to the
@@ -88,7 +92,7 @@ class InputFn:
         self,
         path: str | os.PathLike[str],
         *,
-        split: str = "train",
+        split: str | Iterable[str] = "train",
         batch_size: int,
         mix: mixes.Mix = "stored",
         batching: str = "exact",
@@ -101,27 +105,27 @@ class InputFn:
         drop_remainder: bool = False,
         features: Iterable[str] | FeatureSpec | None = None,
         map_fn: Callable[..., Any] | None = None,
+        fold: int | None = None,
     ) -> None:
         options.check_choices(batching=batching, weights=weights, structure=structure)
         options.check_order(batching=batching, shuffle=shuffle)
         self._seed = options.integer("seed", seed, None)
         manifest = Manifest.load(path)
-        self._classes = options.readable_classes(manifest, split)
-        self._directory = manifest_path(path).removesuffix(MANIFEST_NAME)
+        self._classes = options.read_classes(manifest, manifest_path(path).removesuffix(MANIFEST_NAME), split, fold)
         self._compression = _COMPRESSIONS[manifest.compression]
         self._stored_order = mix == "stored"
         self._sampled = batching == "sampled"
         self._shuffle = bool(shuffle)
         self._map_fn = map_fn
 
-        self.class_rows: dict[Label, int] = {entry.label: entry.rows for entry in self._classes}
-        self.source_class_rows: dict[Label, int] = {entry.label: entry.source_rows for entry in self._classes}
+        self.class_rows: dict[Label, int] = {one.label: one.rows for one in self._classes}
+        self.source_class_rows: dict[Label, int] = {one.label: one.source_rows for one in self._classes}
         self.num_rows: int = sum(self.class_rows.values())
         self._epochs = options.epochs(self.num_rows, batch_size, epoch_rows, num_epochs, drop_remainder)
         self.steps_per_epoch: int = self._epochs.steps
         self._shares = mixes.shares(mix, self._classes)
         self.prior_correction: dict[Label, float] = mixes.prior_correction(self._shares, self._classes)
-        self._factors = _factors(manifest, split, weights, self._shares, self._classes)
+        self._factors = _factors(weights, self._shares, self._classes)
         self.feature_spec: dict[str, Any] = feature_spec(manifest, features)
         self._parser = Parser(
             features=self.feature_spec,
@@ -141,9 +145,9 @@ class InputFn:
     def __call__(self) -> tf.data.Dataset:
         """A new Dataset, from the first batch on; its cardinality is known, or infinite."""
         opened = [k for k, share in enumerate(self._shares) if share]
-        raw = streams.mixed([self._stream(self._classes[k]) for k in opened], self._quotas(opened))
-        factors = [self._factors[k] for k in opened]
-        finish = functools.partial(self._finish, factors=factors)
+        passes = [self._stream(k) for k in opened]
+        raw = streams.mixed(passes, self._quotas(opened))
+        finish = functools.partial(self._finish, factors=[stream.shards[0].factor for stream in passes])
         numbered = tf.data.Dataset.zip((self._epochs.batches, raw))
         batches = numbered.map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         counted = batches.apply(tf.data.experimental.assert_cardinality(self._epochs.cardinality))
@@ -159,21 +163,34 @@ class InputFn:
             return quotas.drawn_without_replacement(rows, self._epochs, key)
         return quotas.drawn(shares, self._epochs, key)
 
-    def _stream(self, entry: ClassEntry) -> streams.ClassStream:
-        name = repr(labels.to_json(entry.label))
+    def _stream(self, k: int) -> streams.ClassStream:
+        name = repr(labels.to_json(self._classes[k].label))
         return streams.ClassStream(
             label=name,
-            paths=tuple(self._directory + shard.path for shard in entry.shards),
-            rows=tuple(shard.rows for shard in entry.shards),
+            shards=tuple(
+                streams.StreamShard(
+                    path=stratum.directory + shard.path,
+                    rows=shard.rows,
+                    fold=shard.fold,
+                    folds=stratum.folds,
+                    factor=factor,
+                )
+                for stratum, factor in zip(self._classes[k].strata, self._factors[k], strict=True)
+                for shard in stratum.shards
+            ),
             compression=self._compression,
             key=seeds.key(self._seed, "rows", name) if self._shuffle else None,
         )
 
-    def _finish(self, number: tf.Tensor, blocks: tuple[tf.Tensor, ...], *, factors: list[float]) -> Any:
-        """From the classes' raw records of one batch to what is yielded."""
-        sizes = [tf.size(block) for block in blocks]
-        records = tf.concat(blocks, axis=0)
-        factor = tf.repeat(tf.constant(factors, tf.float32), sizes)
+    def _finish(self, number: tf.Tensor, blocks: tuple[streams.Block, ...], *, factors: list[float]) -> Any:
+        """From the classes' raw records of one batch to what is yielded.
+
+        Args:
+          number: of the batch.
+          blocks: one a class.
+          factors: those of classes whose records bring none of their own.
+        """
+        records, factor = _joined(blocks, factors)
         if self._shuffle:
             key = seeds.key(self._seed, "batch")
             order = seeds.permutation(tf.size(records), seeds.fold(key, number))
@@ -188,10 +205,21 @@ class InputFn:
         return self._map_fn(*element) if isinstance(element, tuple) else self._map_fn(element)
 
 
-def _factors(
-    manifest: Manifest, split: str, weights: str, shares: tuple[int, ...], classes: tuple[ClassEntry, ...]
-) -> tuple[float, ...]:
-    """What to multiply the stored weight of each class with."""
+def _factors(weights: str, shares: tuple[int, ...], classes: tuple[ReadClass, ...]) -> tuple[tuple[float, ...], ...]:
+    """What to multiply the stored weights of each class's strata with."""
     if weights != "auto":
-        return (1.0,) * len(classes)
-    return mixes.weight_factors(shares, classes, manifest.stored_factors(split))
+        return tuple((1.0,) * len(one.strata) for one in classes)
+    return mixes.weight_factors(shares, classes)
+
+
+def _joined(blocks: tuple[streams.Block, ...], factors: list[float]) -> tuple[tf.Tensor, tf.Tensor]:
+    """The records of all classes, and the factor of each."""
+    records = [block[0] if isinstance(block, tuple) else block for block in blocks]
+    sizes = [tf.size(block) for block in records]
+    if not any(isinstance(block, tuple) for block in blocks):
+        return tf.concat(records, axis=0), tf.repeat(tf.constant(factors, tf.float32), sizes)
+    own = [
+        block[1] if isinstance(block, tuple) else tf.fill([size], tf.constant(factor, tf.float32))
+        for block, size, factor in zip(blocks, sizes, factors, strict=True)
+    ]
+    return tf.concat(records, axis=0), tf.concat(own, axis=0)

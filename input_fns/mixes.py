@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+from input_fns.strata import ReadClass
 from tfrecord_io import labels
 from tfrecord_io.errors import UsageError
 from tfrecord_io.labels import Label
-from tfrecord_io.manifest import ClassEntry
 
 MIXES = ("stored", "natural", "balanced")
 Mix = str | Mapping[Any, Any]
@@ -18,13 +18,13 @@ Mix = str | Mapping[Any, Any]
 _FINEST_SHARE = 2**40
 
 
-def shares(mix: Mix, classes: Sequence[ClassEntry]) -> tuple[int, ...]:
+def shares(mix: Mix, classes: Sequence[ReadClass]) -> tuple[int, ...]:
     """The whole numbers whose ratios are the mix's class shares, one a class; 0 = not read.
 
     Args:
       mix: stored (rows kept), natural (source rows), balanced (equal), or {label: share}, which
         names every class; shares need not add up to 1. Classes that hold no row have share 0.
-      classes: of one split.
+      classes: of all that is read.
 
     Raises:
       UsageError: no such mix, or a mapping that does not fit the classes; lists every offender.
@@ -44,38 +44,45 @@ def shares(mix: Mix, classes: Sequence[ClassEntry]) -> tuple[int, ...]:
     return tuple(part // divisor for part in parts)
 
 
-def weight_factors(
-    parts: Sequence[int], classes: Sequence[ClassEntry], stored_factors: Mapping[Label, float]
-) -> tuple[float, ...]:
-    """What turns a stored weight into one that is calibrated at this mix, with mean 1; 0 for share 0.
+def weight_factors(parts: Sequence[int], classes: Sequence[ReadClass]) -> tuple[tuple[float, ...], ...]:
+    """What turns stored weights into ones that are calibrated at this mix, with mean 1: for each
+    class, a factor for each of its strata; 0 for share 0.
 
-    The weight is (w_stored / factor_stored) x (N_k/N) / b_k, with b_k the class's share in the mix;
-    its mean over the mix is the sum of N_k/N x (mean original weight of class k), that is W/N, which
-    it is divided by. Classes of share 0 leave N and W.
+    Of one stratum alone, the weight is (w_stored / factor_stored) x (N_k/N) / b_k, with b_k the
+    class's share in the mix. Of several, a row of stratum s stands for N_s/n_s source rows where
+    the class's rows stand for N_k/n_k on average, so its weight is multiplied by the ratio of the
+    two. The mean over the mix is the sum of N_k/N x (mean original weight of class k), that is W/N,
+    which it is divided by. Classes of share 0 leave N and W; strata that hold no row are stood for
+    by the others of their class.
 
     Args:
       parts: as `shares` returns them.
       classes: in the same order.
-      stored_factors: `Manifest.stored_factors` of the split.
 
     Raises:
       UsageError: all original weights are 0.
     """
-    weight = math.fsum(entry.source_weight for part, entry in zip(parts, classes, strict=True) if part)
+    mix = [(Fraction(part, sum(parts)), one) for part, one in zip(parts, classes, strict=True)]
+    weight = sum(_standing(one) * Fraction(s.source_weight) for share, one in mix if share for s in one.held)
     if weight == 0:
         raise UsageError(
             "weights='auto' scales the weights to mean 1, but the original weights of the classes in the "
             "mix add up to 0. Use weights='stored' or weights='none'."
         )
 
-    def factor(part: int, entry: ClassEntry) -> float:
-        share = Fraction(part, sum(parts))
-        return float(entry.source_rows / share / Fraction(weight) / Fraction(stored_factors[entry.label]))
+    def factors(share: Fraction, one: ReadClass) -> tuple[float, ...]:
+        if not share:
+            return (0.0,) * len(one.strata)
+        rows = sum(stratum.mean_rows for stratum in one.strata)
+        of_all = _standing(one) * rows / share / weight
+        return tuple(
+            float(of_all * s.source_rows / s.mean_rows / Fraction(s.factor)) if s.mean_rows else 0.0 for s in one.strata
+        )
 
-    return tuple(factor(part, entry) if part else 0.0 for part, entry in zip(parts, classes, strict=True))
+    return tuple(factors(share, one) for share, one in mix)
 
 
-def prior_correction(parts: Sequence[int], classes: Sequence[ClassEntry]) -> dict[Label, float]:
+def prior_correction(parts: Sequence[int], classes: Sequence[ReadClass]) -> dict[Label, float]:
     """log((N_k/N) / b_k) of each class whose share in the mix is not 0."""
     opened = [(part, entry) for part, entry in zip(parts, classes, strict=True) if part]
     source_rows = sum(entry.source_rows for _, entry in opened)
@@ -84,7 +91,12 @@ def prior_correction(parts: Sequence[int], classes: Sequence[ClassEntry]) -> dic
     }
 
 
-def _named(mix: Mapping[Any, Any], classes: Sequence[ClassEntry]) -> list[int]:
+def _standing(one: ReadClass) -> Fraction:
+    """Source rows of a class over those of its strata that hold rows."""
+    return Fraction(one.source_rows, sum(stratum.source_rows for stratum in one.held))
+
+
+def _named(mix: Mapping[Any, Any], classes: Sequence[ReadClass]) -> list[int]:
     asked = {_label(key, classes): value for key, value in mix.items()}
     unnamed = [entry.label for entry in classes if entry.label not in asked]
     if unnamed:
@@ -104,7 +116,7 @@ def _named(mix: Mapping[Any, Any], classes: Sequence[ClassEntry]) -> list[int]:
     return [max(1, round(share * scale)) if share else 0 for share in (exact[entry.label] for entry in classes)]
 
 
-def _label(key: Any, classes: Sequence[ClassEntry]) -> Label:
+def _label(key: Any, classes: Sequence[ReadClass]) -> Label:
     """The class that a mapping's key names: 1, True, 1.0 and "1" are four different classes."""
     value = key.item() if hasattr(key, "item") else key
     value = labels.from_bytes(value) if isinstance(value, bytes) else value

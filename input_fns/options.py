@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from typing import Any
 
+from input_fns import strata
 from input_fns.epochs import Epochs
-from tfrecord_io.errors import ManifestError, UsageError
-from tfrecord_io.manifest import ClassEntry, Manifest
+from input_fns.strata import ReadClass
+from tfrecord_io.errors import UsageError
+from tfrecord_io.manifest import Manifest
 
 CHOICES = {
     "batching": ("exact", "sampled"),
@@ -42,32 +45,44 @@ def check_order(*, batching: str, shuffle: bool) -> None:
         )
 
 
-def readable_classes(manifest: Manifest, split: str) -> tuple[ClassEntry, ...]:
-    """The classes of a split that this reader can read as they are.
+def split_names(split: object, manifest: Manifest) -> tuple[str, ...]:
+    """The splits to read as one.
 
     Raises:
-      UsageError: no such split, an empty one, or one with several folds.
-      ManifestError: a class whose shards do not add up to its rows.
+      UsageError: none, one that is not there or one named twice; lists those there are.
     """
-    if split not in manifest.splits:
-        raise UsageError(f"There is no split {split!r}; the dataset has {', '.join(sorted(manifest.splits))}.")
-    classes = manifest.splits[split].classes
-    if not any(entry.rows for entry in classes):
-        others = sorted(name for name, other in manifest.splits.items() if other.rows)
-        raise UsageError(f"Split {split!r} holds no row. Splits with rows: {', '.join(others) or 'none'}.")
-    folded = [entry.label for entry in classes if entry.folds > 1]
-    if folded:
-        raise UsageError(
-            f"Split {split!r} holds several folds of the classes {', '.join(map(repr, folded))}, which "
-            "this version of InputFn does not read."
-        )
-    for entry in classes:
-        found = sum(shard.rows for shard in entry.shards)
-        if found != entry.rows:
-            raise ManifestError(
-                f"The manifest gives class {entry.label!r} of split {split!r} {entry.rows} rows, but its "
-                f"shards {found}. The manifest is damaged: write the dataset again."
-            )
+    names = tuple(split) if isinstance(split, Iterable) and not isinstance(split, str) else (split,)
+    has = ", ".join(sorted(manifest.splits))
+    if not names:
+        raise UsageError(f"split is an empty list; name one split or more. The dataset has {has}.")
+    unknown = [name for name in names if not isinstance(name, str) or name not in manifest.splits]
+    if unknown:
+        raise UsageError(f"There is no split {', '.join(map(repr, unknown))}; the dataset has {has}.")
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise UsageError(f"split names {', '.join(map(repr, twice))} more than once. Name each split once.")
+    return names
+
+
+def read_classes(
+    manifest: Manifest, directory: str, split: str | Iterable[str], fold: int | None
+) -> tuple[ReadClass, ...]:
+    """The classes of the splits, in all folds or in one.
+
+    Raises:
+      UsageError: no such split or fold, or one without rows.
+      ManifestError: a class whose shards contradict its rows or folds.
+    """
+    names = split_names(split, manifest)
+    found = strata.read_strata(manifest, directory, names)
+    if fold is not None:
+        found = strata.one_fold(found, integer("fold", fold, 0))
+    classes = strata.merged(found)
+    if not any(one.rows for one in classes):
+        others = ", ".join(sorted(name for name, other in manifest.splits.items() if other.rows)) or "none"
+        what = "" if fold is None else f" in fold {fold}"
+        verb = "holds" if len(names) == 1 else "hold"
+        raise UsageError(f"Split {', '.join(map(repr, names))} {verb} no row{what}. Splits with rows: {others}.")
     return classes
 
 

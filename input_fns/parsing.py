@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import tensorflow as tf
 
-from tfrecord_io.errors import UsageError
+from tfrecord_io import labels
+from tfrecord_io.errors import ManifestError, UsageError
 from tfrecord_io.manifest import Manifest
 
 FeatureSpec: TypeAlias = Mapping[str, Any]
@@ -22,9 +24,10 @@ def feature_spec(manifest: Manifest, features: Iterable[str] | FeatureSpec | Non
     """What `tf.io.parse_example` needs to read the features; label and weight are not among them.
 
     One value or n of them become FixedLenFeature, with a default where the feature is absent from
-    some rows: NaN for float32, -1 for int64, b"" for bytes. Any number of values becomes
-    VarLenFeature, a SparseTensor: what Keras inputs (`sparse=True`) and feature columns both take,
-    where Keras 3 takes few RaggedTensors (`tf.RaggedTensor.from_sparse` converts, in a `map_fn`).
+    some rows: what the schema declares, else NaN for float32, -1 for int64, b"" for bytes. Any
+    number of values becomes VarLenFeature, a SparseTensor: what Keras inputs (`sparse=True`) and
+    feature columns both take, where Keras 3 takes few RaggedTensors (`tf.RaggedTensor.from_sparse`
+    converts, in a `map_fn`).
 
     Args:
       manifest: of the dataset.
@@ -32,6 +35,7 @@ def feature_spec(manifest: Manifest, features: Iterable[str] | FeatureSpec | Non
 
     Raises:
       UsageError: a feature that is not there, is the label or the weight, or has another dtype.
+      ManifestError: a default that its feature cannot have.
     """
     stored = {name: entry for name, entry in manifest.schema.items() if name != manifest.label}
     if features is None:
@@ -41,7 +45,7 @@ def feature_spec(manifest: Manifest, features: Iterable[str] | FeatureSpec | Non
     if not isinstance(features, Mapping):
         names = list(features)
         _check_names(names, stored, manifest)
-        return {name: _stored_spec(stored[name]) for name in names}
+        return {name: _stored_spec(name, stored[name]) for name in names}
     # A RaggedFeature or SparseFeature may read a stored feature under another name.
     sources = {name: getattr(spec, "value_key", None) or name for name, spec in features.items()}
     _check_names(sources.values(), stored, manifest)
@@ -93,14 +97,44 @@ class Parser:
         return (features, label, *weight.values())
 
 
-def _stored_spec(entry: Mapping[str, Any]) -> Any:
+def _stored_spec(name: str, entry: Mapping[str, Any]) -> Any:
     dtype, shape = entry["dtype"], entry["shape"]
     if shape is None:
         return tf.io.VarLenFeature(_DTYPES[dtype])
     if not entry.get("optional", False):
         return tf.io.FixedLenFeature(shape, _DTYPES[dtype])
-    missing = [_MISSING[dtype]] * shape[0] if shape else _MISSING[dtype]
-    return tf.io.FixedLenFeature(shape, _DTYPES[dtype], missing)
+    count = shape[0] if shape else 1
+    missing = _declared(name, entry, count) if "default" in entry else [_MISSING[dtype]] * count
+    return tf.io.FixedLenFeature(shape, _DTYPES[dtype], missing if shape else missing[0])
+
+
+def _declared(name: str, entry: Mapping[str, Any], count: int) -> list[Any]:
+    """The default of a feature in the manifest's schema, as `count` values.
+
+    Raises:
+      ManifestError: another number of values, or one of another type.
+    """
+    default = entry["default"]
+    listed = isinstance(default, list)
+    values = [_value(value, entry["dtype"]) for value in (default if listed else [default] * count)]
+    if len(values) != count or (listed and not entry["shape"]) or None in values:
+        raise ManifestError(
+            f"The manifest's default of {name!r} is {default!r}, which is not {count} {entry['dtype']} "
+            f"value{'s' * (count != 1)}. The manifest is damaged: write the dataset again."
+        )
+    return values
+
+
+def _value(value: Any, dtype: str) -> Any:
+    """A value of the manifest's JSON as TensorFlow takes it; None where it is none of that dtype."""
+    if dtype == "bytes":
+        text = labels.from_json(value)
+        return text.encode() if isinstance(text, str) else text if isinstance(text, bytes) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if dtype == "float32":
+        return float(value) if math.isfinite(value) else None
+    return value if isinstance(value, int) and -(2**63) <= value < 2**63 else None
 
 
 def _check_names(names: Iterable[str], stored: Mapping[str, Any], manifest: Manifest) -> None:

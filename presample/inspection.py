@@ -29,10 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     console = Console(highlight=False, soft_wrap=True)
     sampling, source = manifest.sampling, manifest.source
+    folds = f", {sampling['folds']} folds" if sampling["folds"] > 1 else ""
     console.print(
         f"{arguments.directory}: label {manifest.label!r}, weight {manifest.weight!r}, "
         f"{len(manifest.schema)} features; strategy {sampling['strategy']}, weights {sampling['weights']}, "
-        f"seed {sampling['seed']}",
+        f"seed {sampling['seed']}{folds}",
         markup=False,
     )
     console.print(
@@ -41,5 +42,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         markup=False,
     )
     console.print(dataset_table(manifest), soft_wrap=False)
-    console.print(reading_snippet(arguments.directory), markup=False)
+    console.print(reading_snippet(arguments.directory, splits=manifest.splits), markup=False)
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,19 @@ def test_the_python_of_the_job(home: Path) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.strip() == "800"
+
+
+def test_the_splits_of_the_reading_page(home: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "reading.md").read_text()
+    start = page.index("    presample run")
+    command, _, snippet = page[start : page.index("Rows, shares, weights and priors")].partition("\n")
+    assert _presample(command.strip(), home).returncode == 0
+    program = "from input_fns import InputFn\n" + textwrap.dedent(snippet)
+    ended = subprocess.run([sys.executable, "-c", program], cwd=home, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    lines = [line.split() for line in ended.stdout.splitlines()]
+    assert [held_out for held_out, _, _ in lines] == list("abcd")
+    assert {int(rows) + int(held_out_rows) for _, rows, held_out_rows in lines} == {800}
 
 
 def test_plain_tensorflow_reads_as_the_format_page_says(home: Path) -> None:

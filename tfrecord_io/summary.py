@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tfrecord_io import labels
-from tfrecord_io.manifest import Manifest
+from tfrecord_io.manifest import UNRESAMPLED_SPLITS, Manifest
 from tfrecord_io.plan import Plan
 
 MOST_CLASSES = 20
@@ -20,7 +20,10 @@ MOST_CLASSES = 20
 
 @dataclass(frozen=True)
 class ClassLine:
-    """One line of a table; `weight` is what the rows' original weights (or 1) are multiplied by."""
+    """One line of a table; `weight` is what the rows' original weights (or 1) are multiplied by.
+
+    `rows` and `weight` are of one fold, `shards` and `bytes` of all.
+    """
 
     split: str
     label: str
@@ -29,6 +32,7 @@ class ClassLine:
     weight: float | None
     shards: int
     bytes: int
+    folds: int | None = 1
 
 
 def plan_table(plan: Plan) -> Table:
@@ -53,18 +57,25 @@ def dataset_table(manifest: Manifest) -> Table:
             factors[name].get(entry.label),
             len(entry.shards),
             sum(shard.bytes for shard in entry.shards),
+            entry.folds,
         )
         for name, split in manifest.splits.items()
         for entry in split.classes
     )
 
 
-def reading_snippet(directory: str, batch_size: int = 512) -> str:
-    """Three lines of Python that feed a Keras model from the dataset."""
+def reading_snippet(directory: str, batch_size: int = 512, splits: Iterable[str] = ("train",)) -> str:
+    """Three lines of Python that feed a Keras model from the dataset.
+
+    Of the `splits` there are they read `train`; without one, all that are neither `eval` nor `test`.
+    """
+    there = list(splits)
+    names = [name for name in there if name not in UNRESAMPLED_SPLITS] or there
+    split = "train" if "train" in names else names[0] if len(names) == 1 else names
     return (
         "from input_fns import InputFn\n"
-        f'train = InputFn({json.dumps(directory, ensure_ascii=False)}, split="train", batch_size={batch_size}, '
-        'mix="balanced", seed=1)\n'
+        f"train = InputFn({json.dumps(directory, ensure_ascii=False)}, split={json.dumps(split)}, "
+        f'batch_size={batch_size}, mix="balanced", seed=1)\n'
         "model.fit(train(), steps_per_epoch=train.steps_per_epoch, epochs=5)"
     )
 
@@ -79,16 +90,21 @@ def readable_bytes(size: float) -> str:
 
 
 def _table(lines: Iterable[ClassLine]) -> Table:
+    """Folds have a column where some class has several."""
+    lines = list(lines)
+    folded = any((line.folds or 1) > 1 for line in lines)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("split")
     table.add_column("class", overflow="fold")
-    for name in ("source rows", "kept rows", "weight", "shards", "bytes"):
+    kept = ("rows a fold", "folds") if folded else ("kept rows",)
+    for name in ("source rows", *kept, "weight", "shards", "bytes"):
         table.add_column(name, justify="right")
-    for line in _shortened(list(lines)):
+    for line in _shortened(lines):
         weight = "" if line.weight is None else f"{line.weight:.6g}"
         numbers = (
             f"{line.source_rows:,}",
             f"{line.rows:,}",
+            *["" if line.folds is None else f"{line.folds:,}"] * folded,
             weight,
             f"{line.shards:,}",
             readable_bytes(line.bytes),
@@ -115,4 +131,5 @@ def _shortened(lines: list[ClassLine]) -> Iterator[ClassLine]:
                 None,
                 sum(line.shards for line in rest),
                 sum(line.bytes for line in rest),
+                None,
             )

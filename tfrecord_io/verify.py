@@ -7,6 +7,7 @@ import hashlib
 import io
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from tfrecord_io import labels
 from tfrecord_io.errors import CorruptShardError, PresampleError
 from tfrecord_io.example_proto import Values, parse_example
 from tfrecord_io.labels import Label
-from tfrecord_io.manifest import MANIFEST_NAME, Manifest, Shard
+from tfrecord_io.manifest import MANIFEST_NAME, ClassEntry, Manifest, Shard
 from tfrecord_io.records import scan
 
 _WEIGHT_TOLERANCE = 1e-6
@@ -79,10 +80,27 @@ def _check_totals(manifest: Manifest) -> list[str]:
         if split.rows != sum(entry.rows for entry in split.classes):
             problems.append(f"{MANIFEST_NAME}: the classes of {name} do not add up to its {split.rows} rows.")
         for entry in split.classes:
-            if entry.rows != sum(shard.rows for shard in entry.shards if shard.fold == 0):
-                where = f"class {labels.to_text(entry.label)} of {name}"
-                problems.append(f"{MANIFEST_NAME}: the shards of {where} do not add up to its {entry.rows} rows.")
+            wrong = _check_folds(entry)
+            if wrong:
+                problems.append(
+                    f"{MANIFEST_NAME}: the shards of class {labels.to_text(entry.label)} of {name} {wrong}."
+                )
     return problems
+
+
+def _check_folds(entry: ClassEntry) -> str | None:
+    """What is wrong with the rows of a class's folds: the first has the class's, the others no more than were drawn."""
+    rows = Counter[int]()
+    for shard in entry.shards:
+        rows[shard.fold] += shard.rows
+    if rows[0] != entry.rows:
+        return f"do not add up to its {entry.rows} rows"
+    for fold, found in sorted(rows.items()):
+        if fold >= entry.folds:
+            return f"are of fold {fold}, but it has {entry.folds}"
+        if found > entry.rows + entry.rejected_rows:
+            return f"hold {found} rows of fold {fold}, more than its {entry.rows}"
+    return None
 
 
 def _expected_weights(manifest: Manifest, split: str) -> dict[Label, float]:

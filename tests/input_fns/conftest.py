@@ -19,7 +19,10 @@ from tfrecord_io.manifest import ClassEntry, Manifest, Shard, Split, weight_fact
 
 @dataclass(frozen=True, kw_only=True)
 class ClassData:
-    """One class to write. Row i has feature `id` = first_id + i and original weight `weight_in`[i]."""
+    """One class to write. Row i has feature `id` = first_id + i and original weight `weight_in`[i].
+
+    `rows` are those of its first fold, `more_folds` those of the others, whose ids follow.
+    """
 
     label: Label
     rows: int
@@ -28,12 +31,12 @@ class ClassData:
     first_id: int = 0
     weight_in: Sequence[float] | None = None
     source_weight: float | None = None
-    folds: int = 1
+    more_folds: Sequence[int] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """A dataset to write."""
+    """A split to write."""
 
     classes: Sequence[ClassData]
     split: str = "train"
@@ -56,21 +59,26 @@ def feature(value: Any) -> tf.train.Feature:
 
 def _write_class(directory: Path, data: Data, one: ClassData, factor: float, keep_weight: float | None) -> ClassEntry:
     shards = []
-    bounds = [one.rows * s // one.shards for s in range(one.shards + 1)]
-    for number, (start, stop) in enumerate(itertools.pairwise(bounds)) if one.rows else ():
+    folds = (one.rows, *one.more_folds)
+    bounds = [rows * s // one.shards for rows in folds for s in range(one.shards + 1)]
+    firsts = [sum(folds[:fold]) for fold in range(len(folds))]
+    for number, (start, stop) in enumerate(itertools.pairwise(bounds)):
+        fold, shard = divmod(number, one.shards + 1)
+        if shard == one.shards or start == stop:
+            continue
         name = f"{labels.path_components([one.label])[one.label]}/part-{number:05}"
         path = f"{data.split}/{name}.tfrecord" + (".gz" if data.compression == "gzip" else "")
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         options = "GZIP" if data.compression == "gzip" else ""
         with tf.io.TFRecordWriter(str(directory / path), options) as writer:
-            for i in range(start, stop):
+            for i in range(firsts[fold] + start, firsts[fold] + stop):
                 weight = (1.0 if one.weight_in is None else one.weight_in[i]) * factor
                 row = {"id": one.first_id + i, "label": one.label, data.weight: weight, **data.row(i)}
                 features = tf.train.Features(feature={k: feature(v) for k, v in row.items()})
                 writer.write(tf.train.Example(features=features).SerializeToString())
         content = (directory / path).read_bytes()
         digest = hashlib.sha256(content).hexdigest()
-        shards.append(Shard(path=path, rows=stop - start, bytes=len(content), sha256=digest))
+        shards.append(Shard(path=path, rows=stop - start, bytes=len(content), sha256=digest, fold=fold))
     return ClassEntry(
         label=one.label,
         source_rows=one.rows if one.source_rows is None else one.source_rows,
@@ -78,7 +86,7 @@ def _write_class(directory: Path, data: Data, one: ClassData, factor: float, kee
         rows=one.rows,
         weight=keep_weight,
         shards=tuple(shards),
-        folds=one.folds,
+        folds=len(folds),
     )
 
 
@@ -87,14 +95,20 @@ def _source_weight(one: ClassData) -> float:
     return float(source_rows) if one.source_weight is None else one.source_weight
 
 
-def write(directory: Path, data: Data) -> str:
-    """Writes the dataset; returns its path."""
-    keep = {c.label: (c.source_rows or c.rows) / c.rows for c in data.classes if c.rows}
+def _write_split(directory: Path, data: Data) -> Split:
+    keep = {c.label: (c.rows if c.source_rows is None else c.source_rows) / c.rows for c in data.classes if c.rows}
     mode = "none" if data.split in ("eval", "test") else data.weights
     factors = weight_factors(mode, {c.label: (_source_weight(c), keep[c.label]) for c in data.classes if c.rows})
     entries = [_write_class(directory, data, c, factors.get(c.label, 1.0), keep.get(c.label)) for c in data.classes]
-    dtype = {bool: "int64", int: "int64", float: "float32"}.get(type(data.classes[0].label), "bytes")
     rows, source_rows = (sum(getattr(e, name) for e in entries) for name in ("rows", "source_rows"))
+    return Split(source_rows=source_rows, rows=rows, classes=tuple(entries))
+
+
+def write(directory: Path, *split_data: Data) -> str:
+    """Writes a dataset of one split or more; returns its path. What is common to all is the first one's."""
+    data = split_data[0]
+    splits = {one.split: _write_split(directory, one) for one in split_data}
+    dtype = {bool: "int64", int: "int64", float: "float32"}.get(type(data.classes[0].label), "bytes")
     manifest = Manifest(
         label="label",
         weight=data.weight,
@@ -107,11 +121,11 @@ def write(directory: Path, data: Data) -> str:
             "format": "csv",
             "files": 1,
             "bytes": 1,
-            "rows": source_rows,
+            "rows": sum(split.source_rows for split in splits.values()),
             "rejected_rows": 0,
         },
         rejected={"reasons": {}, "files": []},
-        splits={data.split: Split(source_rows=source_rows, rows=rows, classes=tuple(entries))},
+        splits=splits,
         producer={},
         created="2024-01-01T00:00:00Z",
     )
@@ -122,9 +136,9 @@ def write(directory: Path, data: Data) -> str:
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Callable[..., str]:
-    """Writes a dataset: dataset(Data(...)) -> its path."""
+    """Writes a dataset: dataset(Data(...), ...) -> its path."""
     numbers = iter(range(100))
-    return lambda data: write(tmp_path / f"dataset{next(numbers)}", data)
+    return lambda *splits: write(tmp_path / f"dataset{next(numbers)}", *splits)
 
 
 def write_toy(folder: Path) -> str:

@@ -11,19 +11,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from input_fns import mixes
+from input_fns.strata import ReadClass, Stratum
 from tfrecord_io.errors import UsageError
-from tfrecord_io.manifest import ClassEntry
+from tfrecord_io.manifest import Shard
 
 
-def entry(label, source_rows, rows, source_weight=None):
-    return ClassEntry(
+def stratum(label, source_rows, rows, source_weight=None, factor=1.0):
+    shards = (Shard(path="a", rows=rows, bytes=0, sha256=""),) if rows else ()
+    return Stratum(
+        directory="",
+        split="train",
         label=label,
         source_rows=source_rows,
         source_weight=float(source_rows if source_weight is None else source_weight),
-        rows=rows,
-        weight=source_rows / rows if rows else None,
-        shards=(),
+        folds=1,
+        factor=factor,
+        shards=shards,
     )
+
+
+def entry(label, *numbers, **fields):
+    return ReadClass(label=label, strata=(stratum(label, *numbers, **fields),))
 
 
 NUMBERS = (entry(0, 900, 20), entry(1, 10, 10), entry(2, 90, 10), entry(3, 5, 0))
@@ -107,21 +115,20 @@ CLASS_WEIGHTS = st.lists(
 
 @given(CLASS_WEIGHTS)
 def test_weighted_class_shares_are_the_sources_and_the_mean_is_1(classes):
-    entries = [entry(k, rows, 1, rows * mean) for k, (rows, mean, _, _) in enumerate(classes)]
+    entries = [entry(k, rows, 1, rows * mean, factor=factor) for k, (rows, mean, _, factor) in enumerate(classes)]
     parts = [part for _, _, part, _ in classes]
-    stored = {k: factor for k, (*_, factor) in enumerate(classes)}
-    factors = mixes.weight_factors(parts, entries, stored)
+    factors = [of_class for (of_class,) in mixes.weight_factors(parts, entries)]
     # What a class yields: its share of the rows, times the mean stored weight of its rows.
     yielded = [
-        part / sum(parts) * factor * stored[k] * classes[k][1]
+        part / sum(parts) * factor * classes[k][3] * classes[k][1]
         for k, (part, factor) in enumerate(zip(parts, factors, strict=True))
     ]
     assert sum(yielded) == pytest.approx(1)
-    whole = sum(e.source_weight for part, e in zip(parts, entries, strict=True) if part)
-    for k, part in enumerate(parts):
-        assert yielded[k] == pytest.approx(entries[k].source_weight / whole if part else 0)
+    whole = sum(rows * mean for rows, mean, part, _ in classes if part)
+    for k, (rows, mean, part, _) in enumerate(classes):
+        assert yielded[k] == pytest.approx(rows * mean / whole if part else 0)
 
 
 def test_weights_that_cannot_be_scaled_are_refused():
     with pytest.raises(UsageError, match=r"add up to 0\. Use weights='stored'"):
-        mixes.weight_factors((1,), (entry(0, 5, 5, 0.0),), {0: 1.0})
+        mixes.weight_factors((1,), (entry(0, 5, 5, 0.0),))

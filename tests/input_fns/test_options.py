@@ -66,12 +66,6 @@ def test_an_empty_class_is_left_out(dataset):
     assert train.class_rows == {0: 0, 1: 2}
 
 
-def test_several_folds_are_not_read_in_silence(dataset):
-    path = dataset(Data(classes=[ClassData(label=0, rows=4, folds=2)]))
-    with pytest.raises(UsageError, match="several folds of the classes 0, which this version"):
-        InputFn(path, batch_size=1)
-
-
 def test_no_dataset_there(tmp_path):
     with pytest.raises(ManifestError, match=r"holds no dataset"):
         InputFn(tmp_path, batch_size=1)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from input_fns import seeds, streams
-from input_fns.streams import MIN_WINDOW, ClassStream
+from input_fns.streams import MIN_WINDOW, ClassStream, StreamShard
 
 ROWS = (9000, 300, 0, 11000)
 KEY = seeds.key(1, "rows")
@@ -28,7 +28,12 @@ def shards(tmp_path_factory):
 
 
 def stream(paths, key=KEY, rows=ROWS):
-    return ClassStream(label="0", paths=paths, rows=rows, compression="", key=key)
+    shards = tuple(StreamShard(path=path, rows=count) for path, count in zip(paths, rows, strict=True))
+    return ClassStream(label="0", shards=shards, compression="", key=key)
+
+
+def window_of(total):
+    return int(streams.window_rows(tf.constant(total, tf.int64)))
 
 
 def take(dataset, count):
@@ -59,7 +64,7 @@ def test_an_unshuffled_stream_is_in_stored_order(shards):
 @pytest.mark.parametrize("key", [None, KEY])
 def test_a_stream_from_any_row_is_the_rest_of_the_stream(shards, key):
     one = stream(shards, key)
-    window, total = one.window, sum(ROWS)
+    window, total = window_of(sum(ROWS)), sum(ROWS)
     rows = take(one.blocks_from(tf.constant(0, tf.int64)), 3 * total)
     for start in (1, window - 1, window, window + 1, 9000, 9300, total - 1, total, total + 12345):
         rest = take(one.blocks_from(tf.constant(start, tf.int64)), total)
@@ -85,7 +90,7 @@ def test_a_class_of_one_window_has_the_manifests_rows(shards, rows):
 
 @pytest.mark.parametrize("total", [1, 100, MIN_WINDOW, MIN_WINDOW + 1, 20300, 100_003, 10**6, 10**8 + 7])
 def test_no_window_is_short(total):
-    window = stream(("a",), rows=(total,)).window
+    window = window_of(total)
     assert window <= 2 * MIN_WINDOW
     assert min(window, total) == total or window >= MIN_WINDOW
     assert total % window == 0 or total % window >= MIN_WINDOW

@@ -10,6 +10,7 @@ from fractions import Fraction
 import pytest
 from rich.console import Console
 
+from tests.tfrecord_io.documents import entry, shard
 from tests.tfrecord_io.shards import EMPTY, Rows, write
 from tfrecord_io.manifest import ClassEntry, Split
 from tfrecord_io.plan import Tally, make_plan
@@ -47,6 +48,19 @@ def test_dataset_table(tmp_path):
     lines = shown(dataset_table(manifest))
     assert ["train", "a", "100", "4", "25", "1", sizes[0]] in lines
     assert ["train", "b", "100", "8", "12.5", "1", sizes[1]] in lines
+
+
+def test_folds_have_a_column_where_there_are_several():
+    folds = tuple(shard(f"{fold}", rows=10, bytes=500, fold=fold) for fold in range(3))
+    classes = (entry(0, rows=10, folds=3, shards=folds), entry(1, rows=100, weight=1.0, shards=(shard("b", rows=100),)))
+    split = Split(source_rows=200, rows=110, classes=classes)
+    lines = shown(dataset_table(replace(EMPTY, splits={"train": split})))
+    assert ["split", "class", "source rows", "rows a fold", "folds", "weight", "shards", "bytes"] in lines
+    assert ["train", "0", "100", "10", "3", "10", "3", "1.5 kB"] in lines
+    assert ["train", "1", "100", "100", "1", "1", "1", "500 B"] in lines
+    many = tuple(entry(label, rows=10, folds=3) for label in range(MOST_CLASSES + 1))
+    lines = shown(dataset_table(replace(EMPTY, splits={"train": Split(source_rows=1, rows=1, classes=many)})))
+    assert ["train", "(2 more)", "200", "20", "2", "1 kB"] in lines
 
 
 def class_of(label, rows):
@@ -101,3 +115,17 @@ def test_the_snippet_is_three_lines_of_python_that_name_the_dataset(directory):
     assert len(snippet.splitlines()) == 3
     constants = {node.value for node in ast.walk(ast.parse(snippet)) if isinstance(node, ast.Constant)}
     assert {directory, "train", 64, "balanced"} <= constants
+
+
+@pytest.mark.parametrize(
+    ("splits", "read"),
+    [
+        (("train", "eval"), "train"),
+        (("a", "train"), "train"),
+        (("fold0", "test"), "fold0"),
+        (("fold0", "eval", "fold1"), ["fold0", "fold1"]),
+    ],
+)
+def test_the_snippet_reads_what_is_there_to_train_on(splits, read):
+    assignment = ast.parse(reading_snippet("d", splits=splits)).body[1]
+    assert {word.arg: ast.literal_eval(word.value) for word in assignment.value.keywords}["split"] == read

@@ -188,15 +188,37 @@ def test_totals_that_do_not_add_up(dataset):
     assert verify(dataset).problems == ["manifest.json: the shards of class 1 of train do not add up to its 3 rows."]
 
 
+def write_folds(directory, folds, **fields):
+    """One class of two rows a fold, and shards of two rows in these folds."""
+    manifest = write(directory, [[Rows(label=0, weight=50.0, rows=2)] * len(folds)])
+    split = manifest.split("train")
+    shards = tuple(replace(shard, fold=fold) for fold, shard in zip(folds, split.classes[0].shards, strict=True))
+    entry = replace(split.classes[0], shards=shards, **{"rows": 2, "weight": 50.0, "folds": 2, **fields})
+    (directory / "manifest.json").write_text(
+        replace(manifest, splits={"train": replace(split, rows=2, classes=(entry,))}).to_json()
+    )
+
+
 def test_rows_are_those_of_one_fold(tmp_path):
     """Two disjoint folds of two rows each: the class has two rows."""
-    manifest = write(tmp_path, [[Rows(label=0, weight=50.0, rows=2), Rows(label=0, weight=50.0, rows=2)]])
-    split = manifest.split("train")
-    shards = tuple(replace(shard, fold=fold) for fold, shard in enumerate(split.classes[0].shards))
-    entry = replace(split.classes[0], rows=2, weight=50.0, folds=2, shards=shards)
-    two = replace(manifest, splits={"train": replace(split, rows=2, classes=(entry,))})
-    (tmp_path / "manifest.json").write_text(two.to_json())
+    write_folds(tmp_path, (0, 1))
     assert verify(tmp_path).problems == []
+    assert verify(tmp_path).rows == 4
+
+
+@pytest.mark.parametrize(
+    ("folds", "fields", "problem"),
+    [
+        ((0, 2), {}, "are of fold 2, but it has 2"),
+        ((1, 1), {}, "do not add up to its 2 rows"),
+        ((0, 1, 1), {}, "hold 4 rows of fold 1, more than its 2"),
+        ((0, 1, 1), {"rejected_rows": 2}, None),
+    ],
+)
+def test_folds_that_contradict_their_class(tmp_path, folds, fields, problem):
+    write_folds(tmp_path, folds, **fields)
+    expected = [f"manifest.json: the shards of class 0 of train {problem}."] if problem else []
+    assert verify(tmp_path).problems == expected
 
 
 def test_rejected_rows_are_checked_by_their_digest(tmp_path):
