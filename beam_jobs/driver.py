@@ -9,7 +9,7 @@ import os
 import pickle
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import apache_beam as beam
@@ -91,11 +91,12 @@ def plan(options: PresampleOptions, beam_args: Sequence[str] = ()) -> Plan:
 def warnings_of_plan(options: PresampleOptions, planned: Plan) -> list[str]:
     """What the user should know about the training split."""
     train = planned.of_split("train")
+    rows = {name: sum(s.source.rows for s in planned.of_split(name)) for name in options.split_names}
     return plan_warnings(
         parse_strategy(options.strategy),
         {s.label: s.source.rows for s in train},
         {s.label: s.rows for s in train},
-    )
+    ) + _empty_splits(options, rows)
 
 
 def notes_on(options: PresampleOptions, manifest: Manifest) -> tuple[list[str], list[str]]:
@@ -106,7 +107,11 @@ def notes_on(options: PresampleOptions, manifest: Manifest) -> tuple[list[str], 
         {c.label: c.source_rows for c in train},
         {c.label: c.rows for c in train},
     )
+    warnings += _empty_splits(options, {name: split.source_rows for name, split in manifest.splits.items()})
     notes = []
+    if "filtered_rows" in manifest.source:
+        left_out, rows = manifest.source["filtered_rows"], manifest.source["rows"]
+        notes.append(f"--where left out {left_out:,} of {rows:,} rows.")
     if manifest.source["rejected_rows"]:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in manifest.rejected["reasons"].items())
         warnings.append(
@@ -115,9 +120,15 @@ def notes_on(options: PresampleOptions, manifest: Manifest) -> tuple[list[str], 
         )
     if any(spec["dtype"] == "float32" for spec in manifest.schema.values()) and manifest.source["format"] != "tfrecord":
         notes.append("Floating-point columns are stored as float32.")
-    if len(manifest.splits) > 1:
+    if len(manifest.splits) > 1 and options.split_time is None:
         notes.append("Rows fall into splits by a hash, so the fractions are near those asked for, not exact.")
     return notes, warnings
+
+
+def _empty_splits(options: PresampleOptions, rows: Mapping[str, int]) -> list[str]:
+    """A warning for each split that `--split_time` leaves empty."""
+    empty = [name for name, count in rows.items() if not count] if options.split_time else []
+    return [f"--split_time {options.split_time} leaves {name} without a row." for name in empty]
 
 
 def make_job(options: PresampleOptions, beam_args: Sequence[str], output: Output, run_folder: str) -> Job:

@@ -122,6 +122,10 @@ def make_layout(job: Job, profile: Profile) -> Layout:
     """
     rows = sum(tally.rows for tally in profile.tallies.values())
     check_bad_fraction(job, profile.rejects, profile.rejects.total, profile.rows, "rows")
+    if not rows and profile.filtered:
+        raise SourceError(
+            f"--where {job.options.where!r} leaves out all {profile.filtered:,} rows that it judged. Let more pass."
+        )
     if not rows:
         raise SourceError(
             f"--input {' '.join(job.options.input)}: the files hold no usable rows. Check that there is more than a "

@@ -38,7 +38,7 @@ _FEW_CLASSES = 20
 
 @dataclass(frozen=True)
 class RangeNotes:
-    """The class of each row of a range: indices into `classes`, len(classes) for bad rows."""
+    """The class of each row of a range: indices into `classes`, len(classes) for rows that are not used."""
 
     part: Range
     classes: list[Class]
@@ -47,7 +47,7 @@ class RangeNotes:
 
     @classmethod
     def pack(cls, part: Range, classes: list[Class], codes: list[IntArray]) -> RangeNotes:
-        """Notes from the codes of each block; -1 for bad rows."""
+        """Notes from the codes of each block; -1 for rows that are not used."""
         whole = np.concatenate([np.zeros(0, np.int64), *codes])
         whole[whole < 0] = len(classes)
         packed = zlib.compress(whole.astype(_dtype(len(classes))).tobytes(), 1)
@@ -60,10 +60,11 @@ class RangeNotes:
 
 @dataclass
 class Profile:
-    """Totals of a part of the source, or of all of it."""
+    """Totals of a part of the source, or of all of it; `filtered` rows are those `--where` leaves out."""
 
     tallies: dict[Class, Tally] = field(default_factory=dict)
     rows: int = 0
+    filtered: int = 0
     rejects: RejectLog = field(default_factory=RejectLog)
 
     def merge(self, other: Profile) -> None:
@@ -72,6 +73,7 @@ class Profile:
             known = self.tallies.get(key)
             self.tallies[key] = known + tally if known else tally
         self.rows += other.rows
+        self.filtered += other.filtered
         self.rejects.merge(other.rejects)
 
 
@@ -151,6 +153,8 @@ class _KeyStage:
 
     def __call__(self, block: Block) -> tuple[Block, Keys, IntArray]:
         keys = block.keys()
+        if keys.splits is not None:
+            return block, keys, keys.splits
         if not len(self._bounds):
             return block, keys, np.zeros(len(block), np.int64)
         if self._by:
@@ -203,7 +207,7 @@ def check_classes(classes: int, rows: int, label: str, allowed: int | None) -> N
 
 
 def _classes(keys: Keys, splits: IntArray, names: tuple[str, ...], classes: dict[Class, int]) -> IntArray:
-    """Indices into `classes` [n], which grows by the classes found; -1 for bad rows."""
+    """Indices into `classes` [n], which grows by the classes found; -1 for rows that are not used."""
     if not keys.labels:
         return np.full(len(keys.codes), -1, np.int64)
     combined = splits * len(keys.labels) + keys.codes
@@ -227,7 +231,7 @@ def _tally(block: Block, keys: Keys, codes: IntArray, classes: dict[Class, int])
     if keys.weights is not None:
         weights = exact.sums_by_group(keys.weights[good], used, len(classes))
     tallies = {key: Tally(int(rows[i]), weights[i], int(sizes[i])) for key, i in classes.items() if rows[i]}
-    return Profile(tallies, len(block))
+    return Profile(tallies, len(block), keys.filtered)
 
 
 def _dtype(classes: int) -> type[np.unsignedinteger]:

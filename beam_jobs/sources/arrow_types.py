@@ -95,8 +95,10 @@ class ArrowColumn:
         return labels.from_bytes(as_text(pa.array([value.as_py()], value.type))[0].as_py())
 
 
-def map_columns(schema: pa.Schema, declared: Sequence[Mapping[str, Any]], path: str) -> dict[str, ArrowColumn]:
-    """How each column of a Parquet schema is stored.
+def map_columns(
+    schema: pa.Schema, declared: Sequence[Mapping[str, Any]], path: str, stored: Sequence[str]
+) -> dict[str, ArrowColumn]:
+    """How each of the stored columns of a Parquet schema is stored.
 
     Raises:
       UsageError: `--schema` names a column that is not there or a type that is not known.
@@ -111,27 +113,28 @@ def map_columns(schema: pa.Schema, declared: Sequence[Mapping[str, Any]], path: 
                 f"--schema: {path} has no column {name!r}. {suggest(name, schema.names)}"
                 f"Its columns are {', '.join(schema.names)}."
             )
-    columns = {field.name: _map_column(field, fields.get(field.name)) for field in schema}
+    columns = {field.name: _map_column(field, fields.get(field.name)) for field in schema if field.name in stored}
     unknown = [f"{n} ({schema.field(n).type})" for n, column in columns.items() if column is None]
     if unknown:
         raise SourceError(
             f"{path}: no mapping for {', '.join(unknown)}. Declare what to store of dates, times and decimals in "
-            "--schema: INTEGER, FLOAT or STRING. Take nested columns apart, or out of the files."
+            "--schema: INTEGER, FLOAT or STRING. Leave nested columns out with --drop_columns."
         )
     return {name: column for name, column in columns.items() if column is not None}
 
 
-def refuse_lists(columns: Mapping[str, ArrowColumn], path: str) -> None:
+def refuse_nested(columns: Mapping[str, pa.DataType], path: str) -> None:
     """Refuses key columns that hold more than one value a row.
 
     Raises:
       SourceError: names the first.
     """
-    for name, column in columns.items():
-        if _is_list(column.type):
+    for name, kind in columns.items():
+        if pa.types.is_nested(kind):
+            what = "lists" if _is_list(kind) else "nested values"
             raise SourceError(
-                f"{path}: column {name!r} holds lists ({column.type}). A label, weight, split or id column holds one "
-                "value a row. Name another column."
+                f"{path}: column {name!r} holds {what} ({kind}). A label, weight, split, id or --where column holds "
+                "one value a row. Name another column."
             )
 
 

@@ -7,13 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from typing_extensions import Self
 
-from beam_jobs.sources import csv_types
 from beam_jobs.sources.block import (
-    RAW_LIMIT,
     Block,
     Encoded,
     FloatArray,
@@ -26,18 +23,16 @@ from beam_jobs.sources.block import (
     Schema,
     Source,
 )
-from beam_jobs.sources.columns import check_weights, encode_columns, stored_weights
-from beam_jobs.sources.csv_columns import convert_columns, not_of_type
-from beam_jobs.sources.csv_fields import short_labels
+from beam_jobs.sources.columns import EVERYTHING, Selection, encode_columns, spread, stored_weights
+from beam_jobs.sources.csv_columns import convert_columns
 from beam_jobs.sources.csv_header import check_header, read_header, sample_places
-from beam_jobs.sources.csv_lines import Parsed, parse_lines
+from beam_jobs.sources.csv_keys import KeyReader
+from beam_jobs.sources.csv_lines import parse_lines
+from beam_jobs.sources.csv_mask import with_text
 from beam_jobs.sources.csv_types import ColumnType
 from beam_jobs.sources.files import SourceFile
 from beam_jobs.sources.text import Lines, line_blocks, line_ranges, split_lines
 from tfrecord_io.hashing import UInt64Array
-from tfrecord_io.labels import Label
-
-_DICTIONARY = pa.dictionary(pa.int32(), pa.binary())
 
 
 @dataclass(frozen=True)
@@ -50,11 +45,17 @@ class CsvSource(Source):
     key_columns: KeyColumns
     weight_out: str
     block_size: int
+    selection: Selection = EVERYTHING
     format: str = "csv"
 
     @property
+    def stored(self) -> list[str]:
+        """The columns that are stored."""
+        return self.selection.stored(self.header)
+
+    @property
     def schema(self) -> Schema:
-        return {name: {"dtype": self.types[name].stored, "shape": []} for name in sorted(self.header)}
+        return {name: {"dtype": self.types[name].stored, "shape": []} for name in sorted(self.stored)}
 
     @property
     def label_dtype(self) -> str:
@@ -107,121 +108,15 @@ class CsvBlock(Block):
         return self._lines.ends - self._lines.starts + 1
 
     def keys(self) -> Keys:
-        columns = self._source.key_columns
-        quick = self._quick_keys() if columns.names == [columns.label] and not columns.split else None
-        if quick:
-            return quick
-        types: dict[str, pa.DataType] = dict.fromkeys(columns.names, pa.binary())
-        types[columns.label] = _DICTIONARY
-        parsed = parse_lines(self._lines, self._source.header, types)
-        rejects = [self._reject(row, *why) for row, why in parsed.bad.items()]
-        bad = np.zeros(len(self), bool)
-        bad[list(parsed.bad)] = True
-        encoded = parsed.table.column(columns.label).combine_chunks()
-        indices = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
-        labels, codes = self._labels([*encoded.dictionary.to_pylist(), None], indices, parsed.good, rejects)
-        bad[codes < 0] = True
-        for name in columns.names[1:]:
-            if name in (columns.split, *columns.row_id):
-                self._refuse_missing(name, parsed, bad, rejects)
-        weights = self._weights(parsed, bad, rejects)
-        codes[bad] = -1
-        keys = Keys(codes, labels, weights, rejects=rejects)
-        if columns.split:
-            keys.split_values = self._spread(parsed.table.column(columns.split).combine_chunks(), parsed.good)
-        return keys
+        return KeyReader(self._source, self._file, self._lines, self.positions).read()
 
     def identities(self) -> list[pa.Array]:
         names = self._source.key_columns.row_id
         parsed = parse_lines(self._lines, self._source.header, dict.fromkeys(names, pa.binary()))
-        return [self._spread(parsed.table.column(name).combine_chunks(), parsed.good) for name in names]
+        return [spread(parsed.table.column(name).combine_chunks(), parsed.good, len(self)) for name in names]
 
     def pick(self, rows: IntArray) -> CsvRows:
         return CsvRows(self._source, self._file, self._lines.take(rows), self.positions[rows])
-
-    def _quick_keys(self) -> Keys | None:
-        """The keys where only the label is asked for and its column can be cut out; else None."""
-        source = self._source
-        column = source.header.index(source.key_columns.label)
-        found = short_labels(self._lines, len(source.header), column)
-        if found is None:
-            return None
-        texts, indices = found
-        rejects: list[Reject] = []
-        everything = np.arange(len(self))
-        labels, codes = self._labels([text or None for text in texts], indices, everything, rejects)
-        return Keys(codes, labels, rejects=rejects)
-
-    def _labels(
-        self, texts: Sequence[bytes | None], indices: IntArray, good: IntArray, rejects: list[Reject]
-    ) -> tuple[list[Label], IntArray]:
-        """Normalises the distinct texts of the label column, and refuses rows without a good one.
-
-        Args:
-          texts: distinct texts; None where the label is missing.
-          indices: which of them each good line has [m].
-          good: the good lines [m].
-          rejects: the refused rows are added here.
-
-        Returns:
-          The labels, and the code of each line of the block [n]; -1 where there is none.
-        """
-        column = self._source.key_columns.label
-        kind = self._source.types[column]
-        labels: dict[Label, int] = {}
-        mapping, messages = [], []
-        for text in texts:
-            code, message = -1, f"the label in column {column!r} is missing."
-            try:
-                label = csv_types.to_label(text, kind)
-                code = -1 if label is None else labels.setdefault(label, len(labels))
-            except ValueError:
-                message = not_of_type(column, text, kind)
-            mapping.append(code)
-            messages.append(message)
-        found = np.array(mapping, np.int64)[indices]
-        for at in np.flatnonzero(found < 0).tolist():
-            rejects.append(self._reject(int(good[at]), "label", messages[indices[at]]))
-        codes = np.full(len(self), -1, np.int64)
-        codes[good] = found
-        return list(labels), codes
-
-    def _weights(self, parsed: Parsed, bad: npt.NDArray[np.bool_], rejects: list[Reject]) -> FloatArray | None:
-        name = self._source.key_columns.weight
-        if not name:
-            return None
-        text = parsed.table.column(name).combine_chunks()
-        numbers, wrong = csv_types.to_float(text)
-        for at in np.flatnonzero(wrong).tolist():
-            if not bad[parsed.good[at]]:
-                value = text[at].as_py().decode("utf-8", "backslashreplace")
-                why = f"column {name!r} of --weight_in: {value!r} is no number."
-                rejects.append(self._reject(int(parsed.good[at]), "weight", why))
-        bad[parsed.good[wrong]] = True
-        weights = np.zeros(len(self))
-        weights[parsed.good] = numbers.to_numpy(zero_copy_only=False)
-        usable = np.flatnonzero(~bad)
-        check_weights(weights[usable], self._file, self.positions[usable], name, self._source.format)
-        return weights
-
-    def _refuse_missing(self, name: str, parsed: Parsed, bad: npt.NDArray[np.bool_], rejects: list[Reject]) -> None:
-        missing = parsed.good[parsed.table.column(name).is_null().to_numpy()]
-        for row in missing.tolist():
-            if not bad[row]:
-                rejects.append(self._reject(row, "missing", f"column {name!r} is empty."))
-        bad[missing] = True
-
-    def _spread(self, values: pa.Array, good: IntArray) -> pa.Array:
-        """Values of the good lines at the place of their line; null elsewhere."""
-        if len(good) == len(self):
-            return values
-        places = np.full(len(self), -1, np.int64)
-        places[good] = np.arange(len(good))
-        return values.take(pa.array(places, mask=places < 0))
-
-    def _reject(self, row: int, reason: str, message: str) -> Reject:
-        line = self._lines.line(row)[:RAW_LIMIT]
-        return Reject(row, int(self.positions[row]), reason, message, line)
 
 
 class CsvRows(Rows):
@@ -235,11 +130,11 @@ class CsvRows(Rows):
 
     def encode(self, factors: FloatArray) -> Encoded:
         source = self._source
-        found = convert_columns(self._lines, source.header, source.types, source.key_columns.weight)
+        found = convert_columns(self._lines, source.header, source.types, source.key_columns.weight, source.stored)
         rejects = [
-            Reject(row, int(self.positions[row]), "type", why, self._lines.line(row)[:RAW_LIMIT])
-            for row, why in sorted(found.reasons.items())
+            Reject(row, int(self.positions[row]), "type", why, b"") for row, why in sorted(found.reasons.items())
         ]
+        rejects = with_text(rejects, self._lines, source.header, source.selection) if rejects else rejects
         weights = stored_weights(found.weights, factors)
         return encode_columns(found.columns, source.weight_out, weights, rejects)
 

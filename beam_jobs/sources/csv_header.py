@@ -80,9 +80,12 @@ def sample_places(files: Sequence[SourceFile]) -> Iterator[tuple[SourceFile, int
 
 
 def column_types(
-    files: Sequence[SourceFile], header: Sequence[str], declared: Sequence[Mapping[str, object]]
+    files: Sequence[SourceFile],
+    header: Sequence[str],
+    declared: Sequence[Mapping[str, object]],
+    needed: Sequence[str],
 ) -> dict[str, ColumnType]:
-    """The type of every column: declared in `--schema`, else inferred from the sample.
+    """The type of every column that is needed: declared in `--schema`, else inferred from the sample.
 
     Raises:
       UsageError: the schema names a column that is not there, or one twice.
@@ -94,7 +97,7 @@ def column_types(
             why = "is named twice. " if name in types else f"is not in the header. {suggest(name, header)}"
             raise UsageError(f"--schema: column {name!r} {why}The columns are {', '.join(header)}.")
         types[name] = declared_type(field)
-    unknown = [name for name in header if name not in types]
+    unknown = [name for name in header if name in needed and name not in types]
     if unknown:
         texts = _sample_text(files, header, unknown)
         types |= {name: infer_type(texts.column(name).combine_chunks()) for name in unknown}

@@ -33,6 +33,9 @@ BIGQUERY_TYPES = {
     "BOOLEAN": "bool",
     "BOOL": "bool",
 }
+COMPARED = {"int64": pa.int64(), "float32": pa.float64(), "bytes": pa.string(), "bool": pa.bool_()}
+"""The Arrow type in which a column of each dtype is compared; floats as exactly as they are written."""
+
 _CANONICAL_INT = r"^(0|-?[1-9][0-9]*)$"
 _ANY_INT = r"^[ \t]*[+-]?[0-9]+[ \t]*$"
 _CODE = r"^[ \t]*(\+[0-9]+|-?0[0-9]+)[ \t]*$"
@@ -157,6 +160,18 @@ def to_bool(text: pa.Array) -> tuple[pa.Array, BoolArray]:
     missing = pc.is_null(values)
     bad = pc.invert(pc.or_(pc.or_(true, false), missing)).to_numpy(zero_copy_only=False)
     return pc.if_else(missing, pa.scalar(None, pa.int64()), true.cast(pa.int64())), bad
+
+
+def to_value(text: pa.Array, kind: ColumnType) -> tuple[pa.Array, BoolArray]:
+    """Values of a type that `COMPARED` names, and which texts hold none: to be compared, not to be stored."""
+    if kind.dtype == "int64":
+        return to_int64(text, kind.declared)
+    if kind.dtype == "float32":
+        return to_float(text)
+    if kind.dtype == "bool":
+        numbers, bad = to_bool(text)
+        return numbers.cast(pa.bool_()), bad
+    return text.cast(options=pc.CastOptions(pa.string(), allow_invalid_utf8=True)), np.zeros(len(text), bool)
 
 
 @functools.lru_cache(maxsize=1 << 16)
