@@ -37,7 +37,7 @@ from beam_jobs.sources.columns import (
 )
 from beam_jobs.sources.files import SourceFile
 from beam_jobs.sources.parquet_files import RowGroup, open_file
-from beam_jobs.sources.parquet_keys import KeyReader, float_weights, raw_row
+from beam_jobs.sources.parquet_keys import KeyReader, float_weights, raw_row, shown_value
 from tfrecord_io.errors import SourceError
 from tfrecord_io.hashing import UInt64Array
 
