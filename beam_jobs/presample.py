@@ -15,6 +15,7 @@ if __name__ == "__main__":
 
     sys.exit(command())
 
+import dataclasses
 import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -151,7 +152,7 @@ def make_layout(job: Job, profile: Profile) -> Layout:
             f"The plan has {shards:,} shards, more than the {MOST_SHARDS:,} that a dataset may have. Keep fewer rows "
             f"(--strategy {job.options.strategy}) or write larger shards (--shard_size {job.options.shard_size})."
         )
-    return Layout.of(plan)
+    return Layout.of(dataclasses.replace(plan, filtered_rows=profile.filtered))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

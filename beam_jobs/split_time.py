@@ -47,8 +47,7 @@ class SplitTime:
         if time and not self.temporal:
             raise UsageError(
                 f"--split_time: column {self.column!r} holds dates or text ({kind}), not numbers. Give dates like "
-                "2024-01-01, or timestamps like 2024-01-01T12:00:00Z. A CSV column of numbers can be declared INTEGER in "
-                "--schema."
+                "2024-01-01, or timestamps like 2024-01-01T12:00:00Z. Declare a column of numbers INTEGER in --schema."
             )
         if not number and not time:
             raise UsageError(

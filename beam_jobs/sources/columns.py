@@ -84,7 +84,9 @@ def check_weights(
         )
 
 
-def stored_weights(original: FloatArray | None, factors: FloatArray) -> npt.NDArray[np.float32]:
+def stored_weights(
+    original: FloatArray | None, factors: FloatArray, column: str | None = None, selection: Selection = EVERYTHING
+) -> npt.NDArray[np.float32]:
     """The weights [n] to write: each row's original one, if it has one, times its class's factor.
 
     Raises:
@@ -94,8 +96,8 @@ def stored_weights(original: FloatArray | None, factors: FloatArray) -> npt.NDAr
     with np.errstate(over="ignore"):
         single = weights.astype(np.float32)
     if not np.isfinite(single).all():
-        worst = weights[~np.isfinite(single)][0]
-        raise SourceError(f"A weight of {worst:g} is more than a float32 holds. Scale the weights of --weight_in down.")
+        worst = "" if column in selection.dropped else f" of {weights[~np.isfinite(single)][0]:g}"
+        raise SourceError(f"A weight{worst} is more than a float32 holds. Scale the weights of --weight_in down.")
     return single
 
 

@@ -135,7 +135,7 @@ class CsvRows(Rows):
             Reject(row, int(self.positions[row]), "type", why, b"") for row, why in sorted(found.reasons.items())
         ]
         rejects = with_text(rejects, self._lines, source.header, source.selection) if rejects else rejects
-        weights = stored_weights(found.weights, factors)
+        weights = stored_weights(found.weights, factors, source.key_columns.weight, source.selection)
         return encode_columns(found.columns, source.weight_out, weights, rejects)
 
     @classmethod

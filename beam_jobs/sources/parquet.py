@@ -160,7 +160,9 @@ class ParquetRows(Rows):
             Reject(row, int(self.positions[row]), "type", why, raw_row(table, row, source.selection))
             for row, why in sorted(reasons.items())
         ]
-        return encode_columns(columns, source.weight_out, stored_weights(original, factors), rejects)
+        return encode_columns(
+            columns, source.weight_out, stored_weights(original, factors, weight, source.selection), rejects
+        )
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
