@@ -96,10 +96,14 @@ def test_columns_without_a_mapping_and_files_that_differ_in_dropped_columns(
     pq.write_table(pa.table({**plain, "info": struct, "day": dates}), tmp_path / "a.parquet")
     pq.write_table(pa.table({"id": range(10, 20), "y": [0, 1] * 5, "info": ["text"] * 10}), tmp_path / "b.parquet")
     for options in ({"drop_columns": ("info", "day")}, {"columns": ("y", "id")}):
-        made = presample(tmp_path / "*.parquet", strategy="none", **options)
+        made = presample(tmp_path / "[ab].parquet", strategy="none", **options)
         assert sorted(made.ids()) == list(range(20))
+    pq.write_table(pa.table({**plain, "more": range(10)}), tmp_path / "c.parquet")
+    pq.write_table(pa.table(plain), tmp_path / "b_and_c.parquet")
+    with pytest.raises(SourceError, match=r"c\.parquet: its schema differs .* in more\. "):
+        presample((tmp_path / "b_and_c.parquet", tmp_path / "c.parquet"))
     with pytest.raises(SourceError, match=r"b\.parquet: its schema differs .* in day\. "):
-        presample(tmp_path / "*.parquet", split_time="day=1970-01-05", columns=("y", "id"))
+        presample(tmp_path / "[ab].parquet", split_time="day=1970-01-05", columns=("y", "id"))
     with pytest.raises(SourceError, match=r"column 'info' holds nested values \(struct"):
         presample(tmp_path / "a.parquet", where="info is None", columns=("y",))
 
