@@ -79,6 +79,8 @@ def show_plan(plan: Plan, warnings_: list[str]) -> None:
     """Prints the table of `--plan_only`."""
     console = Console()
     console.print(plan_table(plan))
+    if plan.filtered_rows:
+        console.print(f"--where left out {plan.filtered_rows:,} rows.", markup=False, highlight=False)
     _show_warnings(warnings_)
 
 

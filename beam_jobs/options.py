@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from beam_jobs import split_options
+from beam_jobs.where import Where
 from tfrecord_io.errors import UsageError
 from tfrecord_io.manifest import UNRESAMPLED_SPLITS
 from tfrecord_io.strategy import parse_strategy
@@ -19,7 +20,7 @@ RUN_PREFIX = ".presample-"
 
 _MOST_BYTES = 1 << 60
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-_NOT_YET = ("where", "columns", "drop_columns", "split_time", "validate", "quoted_newlines")
+_NOT_YET = ("validate", "quoted_newlines")
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -182,9 +183,9 @@ class PresampleOptions:
                 raise UsageError(f"--{name} {value} must be at least 1.")
 
     def _check_columns(self) -> None:
-        for name in ("output", "label", "weight_out", "weight_in", "split_by"):
+        for name in ("output", "label", "weight_out", "weight_in", "split_by", "where", "split_time"):
             if getattr(self, name) == "":
-                raise UsageError(f"--{name} is empty. Give it a name, or leave the flag out.")
+                raise UsageError(f"--{name} is empty. Give it a value, or leave the flag out.")
         if self.weight_out in (self.label, self.weight_in, self.split_by, *self.row_id):
             raise UsageError(
                 f"--weight_out {self.weight_out} is the name of a column of the source. Choose another name for the "
@@ -199,6 +200,8 @@ class PresampleOptions:
             )
         if self.label in self.drop_columns:
             raise UsageError(f"--drop_columns names the label {self.label!r}, which is always stored. Leave it out.")
+        if self.where is not None:
+            _ = Where(self.where).columns
         both = [name for name in self.columns if name in self.drop_columns]
         if both:
             raise UsageError(f"--columns and --drop_columns both name {', '.join(both)}. Name each in one of them.")
@@ -207,6 +210,7 @@ class PresampleOptions:
         fractions = self.split_fractions()
         if self.split_time is not None and (len(fractions) > 1 or self.split_by):
             raise UsageError("--split_time makes the splits by itself: leave --splits and --split_by out.")
+        _ = self.split_names
         if self.split_by and len(fractions) == 1:
             raise UsageError(
                 "--split_by does nothing without --splits. Add --splits train=0.8,eval=0.2 or leave it out."
@@ -223,7 +227,7 @@ class PresampleOptions:
     @property
     def split_names(self) -> tuple[str, ...]:
         """Names of the splits, in the order of the manifest."""
-        return tuple(self.split_fractions())
+        return split_options.split_names(self.splits, self.split_time)
 
     @property
     def resampled_splits(self) -> tuple[str, ...]:

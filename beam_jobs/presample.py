@@ -15,6 +15,7 @@ if __name__ == "__main__":
 
     sys.exit(command())
 
+import dataclasses
 import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -149,6 +150,10 @@ def make_layout(job: Job, profile: Profile) -> Layout:
     tallies = profile.tallies.as_dict()
     rows = sum(tally.rows for tally in tallies.values())
     check_bad_fraction(job, profile.rejects, profile.rejects.total, profile.rows, "rows")
+    if not rows and profile.filtered:
+        raise SourceError(
+            f"--where {job.options.where!r} leaves out all {profile.filtered:,} rows that it judged. Let more pass."
+        )
     if not rows:
         raise SourceError(
             f"--input {' '.join(job.options.input)}: the files hold no usable rows. Check that there is more than a "
@@ -175,7 +180,7 @@ def make_layout(job: Job, profile: Profile) -> Layout:
             f"The plan has {shards:,} shards, more than the {MOST_SHARDS:,} that a dataset may have. Keep fewer rows "
             f"(--strategy {job.options.strategy}) or write larger shards (--shard_size {job.options.shard_size})."
         )
-    return Layout.of(plan)
+    return Layout.of(dataclasses.replace(plan, filtered_rows=profile.filtered))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

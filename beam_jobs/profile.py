@@ -59,16 +59,18 @@ class PartNotes:
 
 @dataclass
 class Profile:
-    """Totals of a part of the source, or of all of it."""
+    """Totals of a part of the source, or of all of it; `filtered` rows are those `--where` leaves out."""
 
     tallies: Tallies = field(default_factory=Tallies.nothing)
     rows: int = 0
+    filtered: int = 0
     rejects: RejectLog = field(default_factory=RejectLog)
 
     def merge(self, other: Profile) -> None:
         """Adds another part."""
         self.tallies.merge(other.tallies)
         self.rows += other.rows
+        self.filtered += other.filtered
         self.rejects.merge(other.rejects)
 
 
@@ -108,6 +110,7 @@ class ProfilePart(beam.DoFn):
                 counter.add(found, block.row_bytes, keys.weights)
                 codes[-1].append(found)
                 profile.rows += len(block)
+                profile.filtered += keys.filtered
                 profile.rejects.add(RejectedRow.of(job.source.files[each.file], reject) for reject in keys.rejects)
                 if keys.rejects and job.options.on_bad_row == "fail":
                     raise bad_row(profile.rejects.first(), job.source.format)
@@ -152,6 +155,8 @@ class _KeyStage:
 
     def __call__(self, block: Block) -> tuple[Block, Keys, IntArray]:
         keys = block.keys()
+        if keys.splits is not None:
+            return block, keys, keys.splits
         if not len(self._bounds):
             return block, keys, np.zeros(len(block), np.int64)
         if self._by:

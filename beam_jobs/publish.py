@@ -85,6 +85,7 @@ def _manifest(
             "bytes": sum(file.bytes for file in job.source.files),
             "rows": profile.rows,
             "rejected_rows": log.total,
+            **({"filtered_rows": profile.filtered} if job.options.where is not None else {}),
         },
         rejected={"reasons": dict(sorted(log.counts.items())), "files": rejected},
         splits=splits,

@@ -7,11 +7,15 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from beam_jobs.sources.block import Reject
 from beam_jobs.sources.files import SourceFile, place
 from tfrecord_io.errors import SourceError
 
 ROWS_A_REASON = 1_000
+BYTES_A_REASON = 1_000_000
+"""Of the rows' text and messages."""
 
 
 @dataclass(frozen=True, order=True)
@@ -43,10 +47,15 @@ class RejectedRow:
 
 @dataclass
 class RejectLog:
-    """Counts by reason, and up to `ROWS_A_REASON` rows of each: those first by file and position."""
+    """Counts by reason, and the first rows of each by file and position: as many as the bounds allow.
+
+    `ends` holds the first row of a reason that is beyond a bound, so that logs of parts, merged in
+    any order, keep the same rows.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     rows: dict[str, list[RejectedRow]] = field(default_factory=dict)
+    ends: dict[str, RejectedRow] = field(default_factory=dict)
 
     def add(self, rows: Iterable[RejectedRow]) -> None:
         """Counts some rows, and keeps the first ones."""
@@ -60,6 +69,8 @@ class RejectLog:
         self.counts.update(other.counts)
         for reason, rows in other.rows.items():
             self.rows.setdefault(reason, []).extend(rows)
+        for reason, end in other.ends.items():
+            self.ends[reason] = min(end, self.ends.get(reason, end))
         self._trim()
 
     @property
@@ -77,8 +88,19 @@ class RejectLog:
 
     def _trim(self) -> None:
         for reason, rows in self.rows.items():
-            if len(rows) > ROWS_A_REASON:
-                self.rows[reason] = sorted(rows)[:ROWS_A_REASON]
+            end = self.ends.get(reason)
+            if end is None and len(rows) <= ROWS_A_REASON and sum(map(_size, rows)) <= BYTES_A_REASON:
+                continue
+            within = sorted(row for row in rows if end is None or row < end)
+            sizes = np.cumsum([_size(row) for row in within[:ROWS_A_REASON]])
+            kept = int(np.searchsorted(sizes, BYTES_A_REASON, side="right"))
+            if kept < len(within):
+                self.ends[reason] = within[kept]
+            self.rows[reason] = within[:kept]
+
+
+def _size(row: RejectedRow) -> int:
+    return len(row.raw) + len(row.message)
 
 
 def describe(row: RejectedRow, kind: str) -> str:

@@ -1,10 +1,11 @@
-"""Which splits there are: `--splits`."""
+"""Which splits there are: `--splits`, or `--split_time`."""
 
 from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
 
+from beam_jobs.split_time import parse_split_time
 from tfrecord_io.errors import UsageError
 from tfrecord_io.manifest import UNRESAMPLED_SPLITS
 
@@ -37,6 +38,15 @@ def parse_splits(text: str) -> dict[str, Decimal]:
     if sum(fractions.values()) != 1:
         raise UsageError(f"--splits {text}: the fractions add up to {sum(fractions.values())}, not to 1.")
     return fractions
+
+
+def split_names(splits: str, split_time: str | None) -> tuple[str, ...]:
+    """Names of the splits, in the order of the manifest.
+
+    Raises:
+      UsageError: one of the two does not parse.
+    """
+    return tuple(parse_splits(splits)) if split_time is None else parse_split_time(split_time).names
 
 
 def _check_name(text: str, name: str, others: list[str]) -> None:

@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
+from beam_jobs.options import PresampleOptions
+from beam_jobs.sources.columns import MASK
 from tfrecord_io import hashing
 from tfrecord_io.errors import SourceError
 
@@ -43,12 +45,15 @@ class RefuseEqualIds(beam.DoFn):
             for ids in element[1]:
                 for key in ids:
                     if key in seen:
-                        raise SourceError(_equal(self._job.options.row_id, key))
+                        raise SourceError(_equal(self._job.options, key))
                     seen.add(key)
 
 
-def _equal(columns: tuple[str, ...], key: Id) -> str:
-    shown = ", ".join(value.decode("utf-8", "backslashreplace") for value in key)
+def _equal(options: PresampleOptions, key: Id) -> str:
+    columns = options.row_id
+    hidden = [name in options.drop_columns for name in columns]
+    values = [value.decode("utf-8", "backslashreplace") for value in key]
+    shown = ", ".join(MASK if hide else value for hide, value in zip(hidden, values, strict=True))
     return (
         f"--row_id {','.join(columns)}: more than one row has the id {shown}. Ids must be unique, or equal rows could "
         "not be told apart in the draw. Name more columns, or leave --row_id out."

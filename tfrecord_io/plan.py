@@ -70,10 +70,11 @@ class Stratum:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All strata, in the order of splits and labels."""
+    """All strata, in the order of splits and labels; `filtered_rows` are those that `--where` left out."""
 
     strata: tuple[Stratum, ...]
     shard_size: int
+    filtered_rows: int = 0
 
     def of_split(self, split: str) -> list[Stratum]:
         """The strata of one split."""

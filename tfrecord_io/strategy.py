@@ -55,7 +55,10 @@ class Strategy:
         """
         present = {label: rows for label, rows in source_rows.items() if rows}
         if not present:
-            raise PlanError(f"The {split} split has no rows. Give it a larger fraction in --splits, or more input.")
+            raise PlanError(
+                f"The {split} split has no rows. Give it a larger fraction in --splits, a later --split_time, or more "
+                "input."
+            )
         kept = self._kept(present, source_rows, dtype, split)
         return {label: kept.get(label, 0) for label in source_rows}
 

@@ -9,16 +9,18 @@ from dataclasses import replace
 
 from beam_jobs.options import PresampleOptions
 from beam_jobs.sources.block import KeyColumns, Source
-from beam_jobs.sources.columns import check_columns, refuse_key_defaults
+from beam_jobs.sources.columns import Selection, check_columns, check_types, refuse_key_defaults
 from beam_jobs.sources.csv import CsvSource
 from beam_jobs.sources.csv_header import column_types, first_header
-from beam_jobs.sources.csv_types import to_label
+from beam_jobs.sources.csv_types import compared_type, to_label
 from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile, head, is_gzip, match_files, open_content, read_fully
 from beam_jobs.sources.label_table import LabelTable
 from beam_jobs.sources.parquet import open_parquet
 from beam_jobs.sources.tfrecord import looks_like_tfrecord, open_tfrecord
-from tfrecord_io.errors import SourceError
+from beam_jobs.split_time import parse_split_time
+from beam_jobs.where import Where
+from tfrecord_io.errors import SourceError, UsageError
 
 __all__ = ["Source", "open_source"]
 
@@ -39,15 +41,16 @@ def open_source(options: PresampleOptions, declared: Sequence[DeclaredField]) ->
     heads = [head(file, _HEAD_BYTES) for file in files]
     files = [replace(file, gzip=is_gzip(start)) for file, start in zip(files, heads, strict=True)]
     files, heads = _without_empty_gzip(files, heads)
-    keys = KeyColumns(options.label, options.weight_in, options.split_by, options.row_id)
+    keys, selection = _key_columns(options), Selection(options.columns, options.drop_columns)
     refuse_key_defaults(keys, declared)
     kind = options.format
     if kind == "auto":
         kind = detect_format(files[0])
         _refuse_mixture(files, heads, kind)
     if kind == "parquet":
-        return open_parquet(files, keys, options.weight_out, declared)
+        return open_parquet(files, keys, options.weight_out, declared, selection)
     if kind == "tfrecord":
+        _refuse_selecting(options)
         return open_tfrecord(files, keys, options.weight_out, declared, options.block_size)
     for file in files:
         if file.gzip and file.bytes > _LARGE_GZIP:
@@ -58,10 +61,25 @@ def open_source(options: PresampleOptions, declared: Sequence[DeclaredField]) ->
                 file.bytes / 1e9,
             )
     header = first_header(files[0])
-    check_columns(keys, options.weight_out, header, files[0].path)
-    types = column_types(files, header, declared)
+    check_columns(keys, options.weight_out, header, files[0].path, selection)
+    types = column_types(files, header, declared, [*selection.stored(header), *keys.names])
+    check_types(keys, {name: compared_type(kind) for name, kind in types.items()})
     labels = LabelTable(functools.partial(to_label, kind=types[options.label]))
-    return CsvSource(files, header, types, keys, options.weight_out, options.block_size, labels)
+    return CsvSource(files, header, types, keys, options.weight_out, options.block_size, labels, selection)
+
+
+def _key_columns(options: PresampleOptions) -> KeyColumns:
+    time = parse_split_time(options.split_time) if options.split_time is not None else None
+    where = Where(options.where) if options.where is not None else None
+    return KeyColumns(options.label, options.weight_in, options.split_by, options.row_id, time, where)
+
+
+def _refuse_selecting(options: PresampleOptions) -> None:
+    given = [name for name in ("where", "columns", "drop_columns", "split_time") if getattr(options, name)]
+    if given:
+        raise UsageError(
+            f"--{given[0]} is not available for TFRecord input yet. Leave it out, or read the rows from CSV or Parquet."
+        )
 
 
 def _without_empty_gzip(files: list[SourceFile], heads: list[bytes]) -> tuple[list[SourceFile], list[bytes]]:

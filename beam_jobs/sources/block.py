@@ -14,6 +14,8 @@ from typing_extensions import Self
 
 from beam_jobs.sources.feature_table import FeatureTable
 from beam_jobs.sources.files import SourceFile
+from beam_jobs.split_time import SplitTime
+from beam_jobs.where import Where
 from tfrecord_io.hashing import UInt64Array
 from tfrecord_io.labels import Label
 
@@ -28,17 +30,26 @@ RAW_LIMIT = 2_000
 
 @dataclass(frozen=True)
 class KeyColumns:
-    """The columns that pass 1 reads: they decide class, weight, split and identity of a row."""
+    """What pass 1 reads: the columns that decide about a row, its class, weight, split and identity."""
 
     label: str
     weight: str | None = None
     split: str | None = None
     row_id: tuple[str, ...] = ()
+    time: SplitTime | None = None
+    where: Where | None = None
 
     @property
     def names(self) -> list[str]:
         """Each column once."""
-        return list(dict.fromkeys(n for n in (self.label, self.weight, self.split, *self.row_id) if n))
+        time = self.time.column if self.time else None
+        where = self.where.columns if self.where else ()
+        return list(dict.fromkeys(n for n in (self.label, self.weight, self.split, time, *self.row_id, *where) if n))
+
+    @property
+    def label_alone(self) -> bool:
+        """Whether the label is all that is asked for."""
+        return self.names == [self.label] and not (self.split or self.time or self.where)
 
 
 @dataclass(frozen=True)
@@ -69,13 +80,16 @@ class Reject:
 class Keys:
     """What pass 1 learns about a block of n rows.
 
-    `codes` [n] index `labels`; -1 marks rejected rows. The others are None where not asked for.
+    `codes` [n] index `labels`; -1 marks rejected rows, and the `filtered` ones that `--where` leaves
+    out. `splits` [n] index the splits of `--split_time`. The others are None where not asked for.
     """
 
     codes: IntArray
     labels: Sequence[Label]
     weights: FloatArray | None = None
     split_values: pa.Array | None = None
+    splits: IntArray | None = None
+    filtered: int = 0
     rejects: list[Reject] = field(default_factory=list)
 
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from typing_extensions import Self
 
-from beam_jobs.sources import csv_types
 from beam_jobs.sources.block import (
-    RAW_LIMIT,
     Block,
     Encoded,
     FloatArray,
@@ -27,18 +23,17 @@ from beam_jobs.sources.block import (
     Schema,
     Source,
 )
-from beam_jobs.sources.columns import check_weights, encode_columns, stored_weights
-from beam_jobs.sources.csv_columns import convert_columns, not_of_type
-from beam_jobs.sources.csv_fields import short_labels, text_of
+from beam_jobs.sources.columns import EVERYTHING, Selection, encode_columns, spread, stored_weights
+from beam_jobs.sources.csv_columns import convert_columns
 from beam_jobs.sources.csv_header import check_header, read_header, sample_places
-from beam_jobs.sources.csv_lines import Parsed, parse_lines
+from beam_jobs.sources.csv_keys import KeyReader
+from beam_jobs.sources.csv_lines import parse_lines
+from beam_jobs.sources.csv_mask import with_text
 from beam_jobs.sources.csv_types import ColumnType
 from beam_jobs.sources.files import SourceFile
 from beam_jobs.sources.label_table import LabelTable
 from beam_jobs.sources.text import Lines, line_blocks, line_ranges, split_lines
 from tfrecord_io.hashing import UInt64Array
-
-_DICTIONARY = pa.dictionary(pa.int32(), pa.binary())
 
 
 @dataclass(frozen=True)
@@ -52,11 +47,17 @@ class CsvSource(Source):
     weight_out: str
     block_size: int
     labels: LabelTable
+    selection: Selection = EVERYTHING
     format: str = "csv"
 
     @property
+    def stored(self) -> list[str]:
+        """The columns that are stored."""
+        return self.selection.stored(self.header)
+
+    @property
     def schema(self) -> Schema:
-        return {name: self.types[name].in_manifest() for name in sorted(self.header)}
+        return {name: self.types[name].in_manifest() for name in sorted(self.stored)}
 
     @property
     def label_dtype(self) -> str:
@@ -109,117 +110,15 @@ class CsvBlock(Block):
         return self._lines.ends - self._lines.starts + 1
 
     def keys(self) -> Keys:
-        columns = self._source.key_columns
-        quick = self._quick_keys() if columns.names == [columns.label] and not columns.split else None
-        if quick:
-            return quick
-        types: dict[str, pa.DataType] = dict.fromkeys(columns.names, pa.binary())
-        types[columns.label] = _DICTIONARY
-        parsed = parse_lines(self._lines, self._source.header, types)
-        rejects = [self._reject(row, *why) for row, why in parsed.bad.items()]
-        bad = np.zeros(len(self), bool)
-        bad[list(parsed.bad)] = True
-        encoded = parsed.table.column(columns.label).combine_chunks()
-        indices = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
-        texts = pa.concat_arrays([encoded.dictionary, pa.nulls(1, encoded.dictionary.type)])
-        codes = self._labels(texts, _as_it_is, indices, parsed.good, rejects)
-        bad[codes < 0] = True
-        for name in columns.names[1:]:
-            if name in (columns.split, *columns.row_id):
-                self._refuse_missing(name, parsed, bad, rejects)
-        weights = self._weights(parsed, bad, rejects)
-        codes[bad] = -1
-        keys = Keys(codes, self._source.labels.labels, weights, rejects=rejects)
-        if columns.split:
-            keys.split_values = self._spread(parsed.table.column(columns.split).combine_chunks(), parsed.good)
-        return keys
+        return KeyReader(self._source, self._file, self._lines, self.positions).read()
 
     def identities(self) -> list[pa.Array]:
         names = self._source.key_columns.row_id
         parsed = parse_lines(self._lines, self._source.header, dict.fromkeys(names, pa.binary()))
-        return [self._spread(parsed.table.column(name).combine_chunks(), parsed.good) for name in names]
+        return [spread(parsed.table.column(name).combine_chunks(), parsed.good, len(self)) for name in names]
 
     def pick(self, rows: IntArray) -> CsvRows:
         return CsvRows(self._source, self._file, self._lines.take(rows), self.positions[rows])
-
-    def _quick_keys(self) -> Keys | None:
-        """The keys where only the label is asked for and its column can be cut out; else None."""
-        source = self._source
-        column = source.header.index(source.key_columns.label)
-        found = short_labels(self._lines, len(source.header), column)
-        if found is None:
-            return None
-        words, indices = found
-        rejects: list[Reject] = []
-        codes = self._labels(words, lambda word: text_of(word) or None, indices, np.arange(len(self)), rejects)
-        return Keys(codes, source.labels.labels, rejects=rejects)
-
-    def _labels(
-        self,
-        distinct: pa.Array,
-        text: Callable[[Any], bytes | None],
-        indices: IntArray,
-        good: IntArray,
-        rejects: list[Reject],
-    ) -> IntArray:
-        """The code of each row's label [n], and refuses rows without a good one.
-
-        Args:
-          distinct: the values in the label column.
-          text: the text of such a value; None where the label is missing.
-          indices: which of them each good line has [m].
-          good: the good lines [m].
-          rejects: the refused rows are added here.
-        """
-        column = self._source.key_columns.label
-        found = self._source.labels.codes(distinct, text)[indices]
-        for at in np.flatnonzero(found < 0).tolist():
-            value = text(distinct[indices[at]].as_py())
-            missing = value is None or csv_types.is_missing(value, self._source.types[column])
-            message = f"the label in column {column!r} is missing."
-            if not missing:
-                message = not_of_type(column, value, self._source.types[column])
-            rejects.append(self._reject(int(good[at]), "label", message))
-        codes = np.full(len(self), -1, np.int64)
-        codes[good] = found
-        return codes
-
-    def _weights(self, parsed: Parsed, bad: npt.NDArray[np.bool_], rejects: list[Reject]) -> FloatArray | None:
-        name = self._source.key_columns.weight
-        if not name:
-            return None
-        text = parsed.table.column(name).combine_chunks()
-        numbers, wrong = csv_types.to_float(text)
-        for at in np.flatnonzero(wrong).tolist():
-            if not bad[parsed.good[at]]:
-                value = text[at].as_py().decode("utf-8", "backslashreplace")
-                why = f"column {name!r} of --weight_in: {value!r} is no number."
-                rejects.append(self._reject(int(parsed.good[at]), "weight", why))
-        bad[parsed.good[wrong]] = True
-        weights = np.zeros(len(self))
-        weights[parsed.good] = numbers.to_numpy(zero_copy_only=False)
-        usable = np.flatnonzero(~bad)
-        check_weights(weights[usable], self._file, self.positions[usable], name, self._source.format)
-        return weights
-
-    def _refuse_missing(self, name: str, parsed: Parsed, bad: npt.NDArray[np.bool_], rejects: list[Reject]) -> None:
-        missing = parsed.good[parsed.table.column(name).is_null().to_numpy()]
-        for row in missing.tolist():
-            if not bad[row]:
-                rejects.append(self._reject(row, "missing", f"column {name!r} is empty."))
-        bad[missing] = True
-
-    def _spread(self, values: pa.Array, good: IntArray) -> pa.Array:
-        """Values of the good lines at the place of their line; null elsewhere."""
-        if len(good) == len(self):
-            return values
-        places = np.full(len(self), -1, np.int64)
-        places[good] = np.arange(len(good))
-        return values.take(pa.array(places, mask=places < 0))
-
-    def _reject(self, row: int, reason: str, message: str) -> Reject:
-        line = self._lines.line(row)[:RAW_LIMIT]
-        return Reject(row, int(self.positions[row]), reason, message, line)
 
 
 class CsvRows(Rows):
@@ -233,12 +132,12 @@ class CsvRows(Rows):
 
     def encode(self, factors: FloatArray) -> Encoded:
         source = self._source
-        found = convert_columns(self._lines, source.header, source.types, source.key_columns.weight)
+        found = convert_columns(self._lines, source.header, source.types, source.key_columns.weight, source.stored)
         rejects = [
-            Reject(row, int(self.positions[row]), "type", why, self._lines.line(row)[:RAW_LIMIT])
-            for row, why in sorted(found.reasons.items())
+            Reject(row, int(self.positions[row]), "type", why, b"") for row, why in sorted(found.reasons.items())
         ]
-        weights = stored_weights(found.weights, factors)
+        rejects = with_text(rejects, self._lines, source.header, source.selection) if rejects else rejects
+        weights = stored_weights(found.weights, factors, source.key_columns.weight, source.selection)
         return encode_columns(found.columns, source.weight_out, weights, rejects)
 
     @classmethod

@@ -11,12 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_jobs.sources import csv_types
+from beam_jobs.sources.columns import EVERYTHING, Selection
 from beam_jobs.sources.csv_lines import parse_lines
 from beam_jobs.sources.csv_types import BoolArray, ColumnType
 from beam_jobs.sources.text import Lines
 from tfrecord_io.errors import SourceError
-
-_SHOWN = 100
 
 
 @dataclass
@@ -29,26 +28,34 @@ class Converted:
 
 
 def convert_columns(
-    lines: Lines, header: Sequence[str], types: Mapping[str, ColumnType], weight: str | None
+    lines: Lines,
+    header: Sequence[str],
+    types: Mapping[str, ColumnType],
+    weight: str | None,
+    stored: Sequence[str] | None = None,
 ) -> Converted:
-    """Every column of n lines in the type it is stored as.
+    """The stored columns of n lines in the type they are stored as.
 
     Args:
       lines: lines that passed pass 1.
       header: every column's name, in order.
-      types: of every column.
-      weight: the column of original weights, to be had as float64 too.
+      types: of the columns that are read.
+      weight: the column of original weights, to be had as float64.
+      stored: the columns wanted, by default all; bad values in others are not looked for.
 
     Raises:
       SourceError: the lines are no longer what pass 1 saw.
     """
-    raw = _read(lines, header, types)
+    stored = header if stored is None else stored
+    raw = _read(lines, header, {name: types[name] for name in (*stored, weight) if name})
     converted = Converted({}, {}, None)
     for name, values in raw.items():
         kind = types[name]
-        numbers, bad = _convert(values, kind)
         if name == weight:
             converted.weights = _as_float64(values)
+        if name not in stored:
+            continue
+        numbers, bad = _convert(values, kind)
         converted.columns[name] = numbers
         for row in np.flatnonzero(bad).tolist():
             converted.reasons.setdefault(row, not_of_type(name, values[row].as_py(), kind))
@@ -58,25 +65,24 @@ def convert_columns(
     return converted
 
 
-def not_of_type(name: str, value: object, kind: ColumnType) -> str:
+def not_of_type(name: str, value: object, kind: ColumnType, selection: Selection = EVERYTHING) -> str:
     """The message for a value that its column's type cannot hold."""
-    text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
-    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+    shown = selection.shown(name, value)
     if kind.declared:
-        return f"column {name!r}: {shown!r} is no {kind.noun}, which --schema says it is."
+        return f"column {name!r}: {shown} is no {kind.noun}, which --schema says it is."
     return (
-        f"column {name!r}: {shown!r} is no {kind.dtype}, which the column was inferred to be from a sample. "
+        f"column {name!r}: {shown} is no {kind.dtype}, which the column was inferred to be from a sample. "
         "Declare the column in --schema."
     )
 
 
 def _read(lines: Lines, header: Sequence[str], types: Mapping[str, ColumnType]) -> dict[str, pa.Array]:
     """float64 for float columns where that works, else binary; missing values are null."""
-    as_text: dict[str, pa.DataType] = dict.fromkeys(header, pa.binary())
+    as_text: dict[str, pa.DataType] = dict.fromkeys(types, pa.binary())
     # Without "" in it, no empty field can be a quoted one, and one read tells all apart. An infinity
     # may be a number too large: only its text tells.
     if b'""' not in lines.data:
-        mixed = {n: pa.float64() if types[n].dtype == "float32" else pa.binary() for n in header}
+        mixed = {n: pa.float64() if types[n].dtype == "float32" else pa.binary() for n in types}
         try:
             columns = _columns(lines, header, mixed, csv_types.NUMERIC_NULLS)
             if not any(pc.any(pc.is_inf(c)).as_py() for c in columns.values() if pa.types.is_floating(c.type)):

@@ -81,9 +81,12 @@ def sample_places(files: Sequence[SourceFile]) -> Iterator[tuple[SourceFile, int
 
 
 def column_types(
-    files: Sequence[SourceFile], header: Sequence[str], declared: Sequence[DeclaredField]
+    files: Sequence[SourceFile],
+    header: Sequence[str],
+    declared: Sequence[DeclaredField],
+    needed: Sequence[str],
 ) -> dict[str, ColumnType]:
-    """The type of every column: declared in `--schema`, else inferred from the sample.
+    """The type of every column that is needed: declared in `--schema`, else inferred from the sample.
 
     Raises:
       UsageError: the schema names a column that is not there, or a list.
@@ -96,7 +99,7 @@ def column_types(
                 f"The columns are {', '.join(header)}."
             )
         types[field.name] = declared_type(field)
-    unknown = [name for name in header if name not in types]
+    unknown = [name for name in header if name in needed and name not in types]
     if unknown:
         texts = _sample_text(files, header, unknown)
         types |= {name: infer_type(texts.column(name).combine_chunks()) for name in unknown}

@@ -10,13 +10,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_TARGETS = {
+MOMENT_TYPES = {
     "DATE": pa.date32(),
     "TIME": pa.time64("us"),
     "DATETIME": pa.timestamp("us"),
     "TIMESTAMP": pa.timestamp("us", "UTC"),
 }
-MOMENTS = tuple(_TARGETS)
+MOMENTS = tuple(MOMENT_TYPES)
 """The declared types that are dates and times."""
 
 _FITS = {
@@ -37,7 +37,7 @@ def moments_of_text(text: pa.Array, kind: str) -> tuple[pa.Array, BoolArray]:
     Digits below a microsecond do not fit.
     """
     # Arrow reads no times without a date.
-    return _counted(_completed(text, kind), pa.timestamp("us") if kind == "TIME" else _TARGETS[kind])
+    return _counted(_completed(text, kind), pa.timestamp("us") if kind == "TIME" else MOMENT_TYPES[kind])
 
 
 def moments_of_column(values: pa.Array, kind: str) -> tuple[pa.Array, BoolArray]:
@@ -52,7 +52,7 @@ def moments_of_column(values: pa.Array, kind: str) -> tuple[pa.Array, BoolArray]
         raise pa.ArrowNotImplementedError(f"{values.type} is no {kind}")
     # A zone tells how to show a timestamp; what is stored counts in UTC with any.
     zoned = pa.types.is_timestamp(values.type)
-    return _counted(values, pa.timestamp("us", values.type.tz) if zoned else _TARGETS[kind])
+    return _counted(values, pa.timestamp("us", values.type.tz) if zoned else MOMENT_TYPES[kind])
 
 
 def _completed(text: pa.Array, kind: str) -> pa.Array:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from typing_extensions import Self
@@ -16,7 +14,6 @@ from typing_extensions import Self
 from beam_jobs.sources import arrow_types, parquet_columns
 from beam_jobs.sources.arrow_types import ArrowColumn
 from beam_jobs.sources.block import (
-    RAW_LIMIT,
     Block,
     Encoded,
     FloatArray,
@@ -29,10 +26,18 @@ from beam_jobs.sources.block import (
     Schema,
     Source,
 )
-from beam_jobs.sources.columns import check_columns, check_weights, encode_columns, stored_weights
+from beam_jobs.sources.columns import (
+    EVERYTHING,
+    Selection,
+    check_columns,
+    check_types,
+    encode_columns,
+    stored_weights,
+)
 from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile
 from beam_jobs.sources.parquet_files import RowGroup, open_file
+from beam_jobs.sources.parquet_keys import KeyReader, float_weights, raw_row
 from tfrecord_io.errors import SourceError
 from tfrecord_io.hashing import UInt64Array
 
@@ -44,12 +49,17 @@ _SAMPLE_ROWS = 4_096
 
 @dataclass(frozen=True)
 class ParquetSource(Source):
-    """Parquet files with one schema between them. A range is one row group."""
+    """Parquet files with one schema between them. A range is one row group.
+
+    `columns` are those that are stored, `types` those that are read.
+    """
 
     files: Sequence[SourceFile]
     columns: Mapping[str, ArrowColumn]
+    types: Mapping[str, pa.DataType]
     key_columns: KeyColumns
     weight_out: str
+    selection: Selection
     format: str = "parquet"
     threaded: bool = False
 
@@ -104,31 +114,8 @@ class ParquetBlock(Block):
         self.positions = np.arange(first, first + rows, dtype=np.uint64)
 
     def keys(self) -> Keys:
-        columns = self._source.key_columns
-        batch = self._group.read(columns.names, self._index)
-        rejects: list[Reject] = []
-        label = self._source.columns[columns.label]
-        codes, labels, wrong = label.labels(batch.column(columns.label))
-        bad = codes < 0
-        for row in np.flatnonzero(bad).tolist():
-            value = batch.column(columns.label)[row]
-            what = f"{value} is no {label.label_dtype} label" if wrong[row] else "the label is missing"
-            rejects.append(self._reject(batch, row, "label", f"column {columns.label!r}: {what}."))
-        for name in (columns.split, *columns.row_id):
-            if name:
-                missing = batch.column(name).is_null().to_numpy(zero_copy_only=False) & ~bad
-                for row in np.flatnonzero(missing).tolist():
-                    rejects.append(self._reject(batch, row, "missing", f"column {name!r} is missing."))
-                bad |= missing
-        keys = Keys(np.where(bad, -1, codes), labels, rejects=rejects)
-        if columns.weight:
-            keys.weights = _weights(batch.column(columns.weight), columns.weight, self._file)
-            usable = np.flatnonzero(~bad)
-            weights = keys.weights[usable]
-            check_weights(weights, self._file, self.positions[usable], columns.weight, self._source.format)
-        if columns.split:
-            keys.split_values = arrow_types.as_text(batch.column(columns.split))
-        return keys
+        batch = self._group.read(self._source.key_columns.names, self._index)
+        return KeyReader(self._source, self._file, batch, self.positions).read()
 
     def identities(self) -> list[pa.Array]:
         names = list(self._source.key_columns.row_id)
@@ -137,7 +124,9 @@ class ParquetBlock(Block):
 
     def pick(self, rows: IntArray) -> ParquetRows:
         source = self._source
-        schema = pa.schema([(name, column.type) for name, column in source.columns.items()])
+        weight = source.key_columns.weight
+        names = dict.fromkeys([*source.columns, *([weight] if weight else [])])
+        schema = pa.schema([(name, source.types[name]) for name in names])
         if not len(rows):
             return ParquetRows(source, self._file, schema.empty_table(), self.positions[rows])
         batch = self._group.read(schema.names, self._index)
@@ -145,9 +134,6 @@ class ParquetBlock(Block):
         # Of the plain schema, so that parts join whatever their files say of nulls and metadata.
         table = pa.Table.from_arrays([batch.column(name) for name in schema.names], schema=schema)
         return ParquetRows(source, self._file, table, self.positions[rows])
-
-    def _reject(self, batch: pa.RecordBatch, row: int, reason: str, message: str) -> Reject:
-        return Reject(row, int(self.positions[row]), reason, message, _raw(batch, row))
 
 
 class ParquetRows(Rows):
@@ -162,7 +148,7 @@ class ParquetRows(Rows):
     def encode(self, factors: FloatArray) -> Encoded:
         source, weight = self._source, self._source.key_columns.weight
         table = self._table.combine_chunks()
-        original = _weights(table.column(weight), weight, self._file) if weight else None
+        original = float_weights(table.column(weight), weight, self._file) if weight else None
         columns: dict[str, pa.Array] = {}
         reasons: dict[int, str] = {}
         for name, column in source.columns.items():
@@ -171,9 +157,12 @@ class ParquetRows(Rows):
             for row, why in bad.items():
                 reasons.setdefault(row, f"column {name!r}: {why}.")
         rejects = [
-            Reject(row, int(self.positions[row]), "type", why, _raw(table, row)) for row, why in sorted(reasons.items())
+            Reject(row, int(self.positions[row]), "type", why, raw_row(table, row, source.selection))
+            for row, why in sorted(reasons.items())
         ]
-        return encode_columns(columns, source.weight_out, stored_weights(original, factors), rejects)
+        return encode_columns(
+            columns, source.weight_out, stored_weights(original, factors, weight, source.selection), rejects
+        )
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
@@ -182,7 +171,11 @@ class ParquetRows(Rows):
 
 
 def open_parquet(
-    files: Sequence[SourceFile], keys: KeyColumns, weight_out: str, declared: Sequence[DeclaredField]
+    files: Sequence[SourceFile],
+    keys: KeyColumns,
+    weight_out: str,
+    declared: Sequence[DeclaredField],
+    selection: Selection,
 ) -> ParquetSource:
     """Reads the first file's footer and settles how its columns are stored.
 
@@ -194,11 +187,13 @@ def open_parquet(
     twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if twice:
         raise SourceError(f"{files[0].path} names {', '.join(twice)} twice. Give each column a name of its own.")
-    names = list(parquet_columns.column_types(schema, [field.name for field in declared]))
-    check_columns(keys, weight_out, names, files[0].path)
-    columns = parquet_columns.map_columns(schema, declared, files[0].path)
-    parquet_columns.refuse_lists({name: columns[name] for name in keys.names}, files[0].path)
-    return ParquetSource(files, columns, keys, weight_out)
+    found = parquet_columns.column_types(schema, [field.name for field in declared])
+    check_columns(keys, weight_out, list(found), files[0].path, selection)
+    columns = parquet_columns.map_columns(schema, declared, files[0].path, selection.stored(list(found)))
+    types = {name: found[name] for name in dict.fromkeys([*columns, *keys.names])}
+    parquet_columns.refuse_nested({name: types[name] for name in keys.names}, files[0].path)
+    check_types(keys, types)
+    return ParquetSource(files, columns, types, keys, weight_out, selection)
 
 
 def _blocks(
@@ -214,26 +209,13 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
 
 
-def _raw(rows: pa.RecordBatch | pa.Table, row: int) -> bytes:
-    """One row as JSON, for `rejected/`."""
-    values = {name: arrow_types.plain(rows.column(name)[row]) for name in rows.schema.names}
-    return json.dumps(values, default=str).encode()[:RAW_LIMIT]
-
-
 def _check_schema(found: pa.Schema, source: ParquetSource, file: SourceFile) -> None:
-    expected = {name: column.type for name, column in source.columns.items()}
+    expected = source.types
     types = parquet_columns.column_types(found, expected)
-    differs = [name for name in {*expected, *types} if expected.get(name) != types.get(name)]
+    names = {*expected, *types} if source.selection == EVERYTHING else expected
+    differs = [name for name in names if expected.get(name) != types.get(name)]
     if differs:
         raise SourceError(
             f"{file.path}: its schema differs from that of {source.files[0].path} in {', '.join(sorted(differs))}. "
             "All Parquet files of one run need the same columns of the same types."
         )
-
-
-def _weights(column: pa.Array | pa.ChunkedArray, name: str, file: SourceFile) -> npt.NDArray[np.float64]:
-    try:
-        values: npt.NDArray[np.float64] = np.asarray(column.cast(pa.float64()))
-    except pa.ArrowException as error:
-        raise SourceError(f"{file.path}: column {name!r} of --weight_in is {column.type}, not a number.") from error
-    return values

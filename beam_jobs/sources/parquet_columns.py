@@ -78,17 +78,18 @@ def map_columns(
     return columns
 
 
-def refuse_lists(columns: Mapping[str, ArrowColumn], path: str) -> None:
+def refuse_nested(columns: Mapping[str, pa.DataType], path: str) -> None:
     """Refuses key columns that hold more than one value a row.
 
     Raises:
       SourceError: names the first.
     """
-    for name, column in columns.items():
-        if is_list(column.type):
+    for name, kind in columns.items():
+        if pa.types.is_nested(kind):
+            what = "lists" if is_list(kind) else "nested values"
             raise SourceError(
-                f"{path}: column {name!r} holds lists ({column.type}). A label, weight, split or id column holds one "
-                "value a row. Name another column."
+                f"{path}: column {name!r} holds {what} ({kind}). A label, weight, split, id or --where column holds "
+                "one value a row. Name another column."
             )
 
 

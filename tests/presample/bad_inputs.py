@@ -93,6 +93,28 @@ CASES = [
         {"a.tfrecord": flipped(RECORDS, len(RECORDS) - 10)},
         ("{T}/in/a.tfrecord: record 99 at byte", "CRC of its payload", "Restore"),
     ),
+    *[
+        Case(
+            f"{flag} for TFRecord",
+            {"a.tfrecord": RECORDS},
+            (f"{flag} is not available for TFRecord",),
+            (flag, value),
+            code=2,
+        )
+        for flag, value in {
+            "--where": "age > 5",
+            "--columns": "label",
+            "--drop_columns": "age",
+            "--split_time": "age=5",
+        }.items()
+    ],
+    Case(
+        "no such column to drop",
+        {"a.csv": GOOD},
+        ("--drop_columns nam:", "Did you mean 'name'"),
+        ("--drop_columns", "nam"),
+    ),
+    Case("nothing passes", {"a.csv": GOOD}, ("--where 'age < 0' leaves out all 200 rows",), ("--where", "age < 0")),
     Case("a broken CRC of a length", {"a.tfrecord": flipped(RECORDS, 0)}, ("record 0 at byte 0", "CRC of its length")),
     Case("TFRecord cut short", {"a.tfrecord": RECORDS[:-5]}, ("record 99", "the file ends inside")),
     Case(

@@ -59,6 +59,19 @@ USAGE = [
     (("--splits", "eval=1"), ("no split to train on", "Add train=FRACTION")),
     (("--row_id", "a,,b"), ("--row_id 'a,,b'", "different column names")),
     (("--row_id", "a,a"), ("--row_id 'a,a'",)),
+    (("--where", "age >"), ("--where 'age >' does not parse at its end", "Write it like")),
+    (("--where", "age > 5 & w > 1"), ("joins 5 with & or |", "join them with and, or")),
+    (("--where", "age > 'x'"), ("cannot be computed", "age is int64")),
+    (("--where", "open('x') == age"), ("calls open, which is not known here",)),
+    (("--columns", "age,name"), ("--columns age,name leaves out the label 'label'", "Add it")),
+    (("--columns", "label,label"), ("--columns 'label,label' must be different",)),
+    (("--drop_columns", "label"), ("--drop_columns names the label 'label'",)),
+    (("--columns", "label,w", "--drop_columns", "w"), ("--columns and --drop_columns both name w",)),
+    (("--split_time", "age"), ("--split_time 'age' must be COLUMN=T1",)),
+    (("--split_time", "age=soon"), ("'soon' is no time", "created=2024-01-01")),
+    (("--split_time", "age=7,5"), ("7 is not before 5",)),
+    (("--split_time", "age=2024-01-01"), ("column 'age' holds numbers (int64), not dates",)),
+    (("--split_time", "age=5", "--splits", "train=0.5,eval=0.5"), ("leave --splits and --split_by out",)),
     (("--strategyy", "none"), ("Unknown flag --strategyy", "Did you mean --strategy?")),
     (("--strateg", "none"), ("Unknown flag --strateg", "Did you mean --strategy?")),
     (("--runer=x",), ("Unknown flag --runer", "Did you mean --runner?")),
@@ -181,6 +194,19 @@ def test_plan_only_prints_the_table_and_writes_nothing(run: Command, tmp_path: P
     assert re.search(r"train +0 +180 +60 +3 +1 +6\.\d+ kB", outcome.out)
     assert "dataset is in" not in outcome.out
     assert list(tmp_path.iterdir()) == [csv_file]
+
+
+def test_rows_chosen_and_splits_by_time_are_in_what_is_printed(run: Command) -> None:
+    flags = ("--where", "age >= 20 and name != 'n25'", "--split_time", "age=100,300", "--drop_columns", "name")
+    planned = run("--plan_only", *flags)
+    made = run(*flags)
+    for outcome in (planned, made):
+        assert outcome.code == 0
+        assert re.search(r"train +0 +71 +8 +8\.875 .*\n.*train +1 +8 +8 ", outcome.out)
+        assert outcome.err == "Warning: --split_time age=100,300 leaves test without a row.\n"
+    assert "--where left out 21 rows.\n" in planned.out
+    assert "--where left out 21 of 200 rows.\n" in made.out
+    assert "by a hash" not in made.out
 
 
 def test_verbose_shows_the_log_and_the_traceback(run: Command, dataset: Path) -> None:
