@@ -18,7 +18,7 @@ RUN_PREFIX = ".presample-"
 
 _MOST_BYTES = 1 << 60
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-_NOT_YET = ("where", "columns", "drop_columns", "split_time", "validate", "quoted_newlines", "folds", "max_rows")
+_NOT_YET = ("where", "columns", "drop_columns", "split_time", "folds", "max_rows")
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),

@@ -24,6 +24,7 @@ from beam_jobs.ordered import ordered_map
 from beam_jobs.progress import PROGRESS
 from beam_jobs.rejects import RejectedRow, RejectLog, bad_row
 from beam_jobs.sources.block import Block, IntArray, Keys, Range
+from beam_jobs.validate import refuse_bad_values
 from tfrecord_io import exact, hashing
 from tfrecord_io.errors import SourceError
 from tfrecord_io.hashing import UInt64Array
@@ -148,9 +149,12 @@ class _KeyStage:
         self._row_id = bool(job.options.row_id)
         self._bounds = split_bounds(job)
         self._keys = split_keys(job, file)
+        self._validate = job.options.validate == "all"
 
     def __call__(self, block: Block) -> tuple[Block, Keys, IntArray]:
         keys = block.keys()
+        if self._validate:
+            keys = refuse_bad_values(block, keys)
         if not len(self._bounds):
             return block, keys, np.zeros(len(block), np.int64)
         if self._by:

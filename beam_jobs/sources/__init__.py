@@ -13,7 +13,8 @@ from beam_jobs.options import PresampleOptions
 from beam_jobs.sources.block import KeyColumns, Source
 from beam_jobs.sources.columns import check_columns
 from beam_jobs.sources.csv import CsvSource
-from beam_jobs.sources.csv_header import column_types, first_header
+from beam_jobs.sources.csv_framing import LINES, RECORDS
+from beam_jobs.sources.csv_header import column_types, first_header, refuse_other_separators, sample_places
 from beam_jobs.sources.files import SourceFile, head, is_gzip, match_files, open_content, read_fully
 from beam_jobs.sources.parquet import open_parquet
 from beam_jobs.sources.tfrecord import looks_like_tfrecord, open_tfrecord
@@ -43,6 +44,8 @@ def open_source(options: PresampleOptions, declared: Sequence[dict[str, Any]]) -
     if kind == "auto":
         kind = detect_format(files[0])
         _refuse_mixture(files, heads, kind)
+    if options.quoted_newlines and kind != "csv":
+        raise UsageError(f"--quoted_newlines is for CSV; the input is {kind}. Leave it out.")
     if kind == "parquet":
         return open_parquet(files, keys, options.weight_out, declared)
     if kind == "tfrecord":
@@ -55,9 +58,13 @@ def open_source(options: PresampleOptions, declared: Sequence[dict[str, Any]]) -
                 file.path,
                 file.bytes / 1e9,
             )
-    header = first_header(files[0])
+    framing = RECORDS if options.quoted_newlines else LINES
+    header = first_header(files[0], framing)
+    refuse_other_separators(header, options.label, files[0])
     check_columns(keys, options.weight_out, header, files[0].path)
-    return CsvSource(files, header, column_types(files, header, declared), keys, options.weight_out, options.block_size)
+    sample = tuple(sample_places(files, framing))
+    types = column_types(sample, framing, header, declared)
+    return CsvSource(files, header, types, keys, options.weight_out, options.block_size, sample, framing)
 
 
 def _without_empty_gzip(files: list[SourceFile], heads: list[bytes]) -> tuple[list[SourceFile], list[bytes]]:

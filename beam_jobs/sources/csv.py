@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,11 +30,12 @@ from beam_jobs.sources.block import (
 from beam_jobs.sources.columns import check_weights, encode_columns, stored_weights
 from beam_jobs.sources.csv_columns import convert_columns, not_of_type
 from beam_jobs.sources.csv_fields import short_labels
-from beam_jobs.sources.csv_header import check_header, read_header, sample_places
+from beam_jobs.sources.csv_framing import LINES, Framing
+from beam_jobs.sources.csv_header import check_header, read_header
 from beam_jobs.sources.csv_lines import Parsed, parse_lines
 from beam_jobs.sources.csv_types import ColumnType
 from beam_jobs.sources.files import SourceFile
-from beam_jobs.sources.text import Lines, line_blocks, line_ranges, split_lines
+from beam_jobs.sources.text import Lines
 from tfrecord_io.hashing import UInt64Array
 from tfrecord_io.labels import Label
 
@@ -50,6 +52,8 @@ class CsvSource(Source):
     key_columns: KeyColumns
     weight_out: str
     block_size: int
+    places: Sequence[tuple[SourceFile, int, int]]
+    framing: Framing = LINES
     format: str = "csv"
 
     @property
@@ -61,24 +65,21 @@ class CsvSource(Source):
         return self.types[self.key_columns.label].dtype
 
     def ranges(self, file: int) -> Iterator[Range]:
-        return line_ranges(self.files[file], file, self.block_size)
+        return self.framing.ranges(self.files[file], file, self.block_size)
 
     def blocks(self, part: Range) -> Iterator[Block]:
-        file = self.files[part.file]
-        for position, data in line_blocks(file, part.start, part.stop, self.block_size):
-            yield self._block(file, position, data)
+        return self._blocks(self.files[part.file], part.start, part.stop, self.block_size)
 
     def sample(self) -> Iterator[Block]:
-        for file, start, stop in sample_places(self.files):
-            for position, data in line_blocks(file, start, stop, stop - start):
-                yield self._block(file, position, data)
+        for file, start, stop in self.places:
+            yield from self._blocks(file, start, stop, stop - start)
 
-    def _block(self, file: SourceFile, position: int, data: bytes) -> CsvBlock:
-        if position:
-            return CsvBlock(self, file, position, data)
-        length = (data.find(b"\n") + 1) or len(data)
-        check_header(read_header(data[:length], file), self.header, file, self.files[0])
-        return CsvBlock(self, file, length, data[length:])
+    def _blocks(self, file: SourceFile, start: int, stop: int, block_size: int) -> Iterator[Block]:
+        for position, data in self.framing.blocks(file, start, stop, block_size):
+            header = b"" if position else self.framing.header(io.BytesIO(data))
+            if header:
+                check_header(read_header(header, file), self.header, file, self.files[0])
+            yield CsvBlock(self, file, position + len(header), data[len(header) :])
 
 
 class CsvBlock(Block):
@@ -90,9 +91,9 @@ class CsvBlock(Block):
         self._start = position
         self._data = data
 
-    @functools.cached_property
+    @functools.cached_property  # not in the constructor: on the thread that works on the block
     def _split(self) -> tuple[Lines, IntArray]:
-        return split_lines(self._data)  # not in the constructor: on the thread that works on the block
+        return self._source.framing.split(self._file, self._data)
 
     @property
     def _lines(self) -> Lines:
