@@ -28,7 +28,7 @@ from beam_jobs.sources.block import (
     Source,
 )
 from beam_jobs.sources.columns import check_weights, encode_columns, stored_weights
-from beam_jobs.sources.csv_columns import convert_columns, not_of_type
+from beam_jobs.sources.csv_columns import Converted, convert_columns, not_of_type
 from beam_jobs.sources.csv_fields import short_labels
 from beam_jobs.sources.csv_framing import LINES, Framing
 from beam_jobs.sources.csv_header import check_header, read_header
@@ -234,15 +234,22 @@ class CsvRows(Rows):
         self._lines = lines
         self.positions = positions
 
+    def check(self) -> list[Reject]:
+        return self._convert()[1]
+
     def encode(self, factors: FloatArray) -> Encoded:
+        found, rejects = self._convert()
+        weights = stored_weights(found.weights, factors)
+        return encode_columns(found.columns, self._source.weight_out, weights, rejects)
+
+    def _convert(self) -> tuple[Converted, list[Reject]]:
         source = self._source
         found = convert_columns(self._lines, source.header, source.types, source.key_columns.weight)
         rejects = [
             Reject(row, int(self.positions[row]), "type", why, self._lines.line(row)[:RAW_LIMIT])
             for row, why in sorted(found.reasons.items())
         ]
-        weights = stored_weights(found.weights, factors)
-        return encode_columns(found.columns, source.weight_out, weights, rejects)
+        return found, rejects
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:

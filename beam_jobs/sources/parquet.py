@@ -159,13 +159,20 @@ class ParquetRows(Rows):
         self._table = table
         self.positions = positions
 
+    def check(self) -> list[Reject]:
+        return self._convert(self._table.combine_chunks())[1]
+
     def encode(self, factors: FloatArray) -> Encoded:
         source, weight = self._source, self._source.key_columns.weight
         table = self._table.combine_chunks()
         original = _weights(table.column(weight), weight, self._file) if weight else None
+        columns, rejects = self._convert(table)
+        return encode_columns(columns, source.weight_out, stored_weights(original, factors), rejects)
+
+    def _convert(self, table: pa.Table) -> tuple[dict[str, pa.Array], list[Reject]]:
         columns: dict[str, pa.Array] = {}
         reasons: dict[int, str] = {}
-        for name, column in source.columns.items():
+        for name, column in self._source.columns.items():
             values = _one_chunk(table.column(name))
             columns[name], bad = column.convert(values)
             for row in np.flatnonzero(bad).tolist():
@@ -173,7 +180,7 @@ class ParquetRows(Rows):
         rejects = [
             Reject(row, int(self.positions[row]), "type", why, _raw(table, row)) for row, why in sorted(reasons.items())
         ]
-        return encode_columns(columns, source.weight_out, stored_weights(original, factors), rejects)
+        return columns, rejects
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
