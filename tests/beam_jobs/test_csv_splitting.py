@@ -86,7 +86,7 @@ def expected(text: str) -> list[tuple[int, tuple[str, ...]]]:
 
 
 @pytest.mark.parametrize("quoted_newlines", [False, True])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data(), st.integers(1, 60), st.booleans(), st.sampled_from([b"", b"\xef\xbb\xbf"]), st.booleans())
 def test_any_split_gives_the_rows_of_pythons_csv_module(
     tmp_path_factory: pytest.TempPathFactory,
