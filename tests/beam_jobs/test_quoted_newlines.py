@@ -52,7 +52,7 @@ def test_a_bad_record_costs_no_other(presample: Presample, write: ..., block_siz
         b'9,"x\ny"': ("fields", "the record has 2 fields, the header 3"),
         b'9,9,"x\ny",9': ("fields", "the record has 4 fields"),
         b'9,\r9,"x\n\ry"': ("quote", "a carriage return outside quotes"),
-        b'"9\nx",9,x': ("label", "'9\nx' is no int64"),
+        b'"9\nx",9,x': ("label", r"'9\nx' is no int64"),
         b',9,"\n"': ("label", "missing"),
     }
     good = [b'%d,%d,"%s"\r\n' % (i % 2, i, b"a\nb\rc\r\n" * (i % 4)) for i in range(40)]
