@@ -146,8 +146,8 @@ def first_fault(file: SourceFile) -> SourceError:
 def _refuse_misplaced(raw: npt.NDArray[np.uint8], quotes: IntArray, ends: IntArray) -> None:
     """A quote opens a value at its start, closes one at its end, or is one of two inside."""
     opening, closing = quotes[0::2], quotes[1::2]
-    before, after = raw[opening - 1], raw[closing + 1]
-    no_start = (before != _COMMA) & (before != _NEWLINE) & (before != _QUOTE) & (opening > 0)
+    before, after = raw[opening - 1], raw[closing + 1]  # the data ends with a newline, so does what is before it
+    no_start = (before != _COMMA) & (before != _NEWLINE) & (before != _QUOTE)
     no_end = (after != _COMMA) & (after != _NEWLINE) & (after != _RETURN) & (after != _QUOTE)
     wrong = [*opening[no_start][:1].tolist(), *closing[no_end][:1].tolist()]
     last = int(quotes[-1])

@@ -7,6 +7,7 @@ import gzip
 import pytest
 
 from beam_jobs.sources import csv_records
+from beam_jobs.sources.files import SourceFile
 from tests.beam_jobs.conftest import Presample
 from tfrecord_io.errors import SourceError
 
@@ -54,10 +55,11 @@ def test_a_bad_record_costs_no_other(presample: Presample, write: ..., block_siz
         b'9,\r9,"x\n\ry"': ("quote", "a carriage return outside quotes"),
         b'"9\nx",9,x': ("label", r"'9\nx' is no int64"),
         b',9,"\n"': ("label", "missing"),
+        b"9,9": ("fields", "the record has 2 fields"),
     }
-    good = [b'%d,%d,"%s"\r\n' % (i % 2, i, b"a\nb\rc\r\n" * (i % 4)) for i in range(40)]
+    good = [b'%d,%d,"%s"\r\n' % (i % 2, i, b"a\nb\rc\r\n" * (i % 4)) for i in range(48)]
     content = b"y,id,text\r\n" + b"".join(
-        line + b"\r\n" + b"".join(good[8 * i : 8 * i + 8]) for i, line in enumerate(bad)
+        line + b"\r\n\r\n" + b"".join(good[8 * i : 8 * i + 8]) for i, line in enumerate(bad)
     )
     schema = '[{"name": "y", "type": "INTEGER"}]'
     made = presample(
@@ -68,7 +70,7 @@ def test_a_bad_record_costs_no_other(presample: Presample, write: ..., block_siz
         block_size=block_size,
         max_bad_fraction=0.5,
     )
-    assert made.ids() == dict.fromkeys(range(40), 1)
+    assert made.ids() == dict.fromkeys(range(48), 1)
     assert [(row["position"], row["raw"], row["reason"]) for row in made.rejected()] == [
         (content.index(b"\n" + line + b"\r") + 1, line.decode(), reason) for line, (reason, _) in bad.items()
     ]
@@ -121,7 +123,7 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_quote_out_of_place_fails_the_file(presample: Presample, write: ..., name: str, block_size: int) -> None:
     line, at, what = FAULTS[name]
-    before = b"\xef\xbb\xbfy,v\r\n" + GOOD * 30
+    before = b'\xef\xbb\xbf"y",v\r\n' + GOOD * 30
     path = write("a.csv", before + line + GOOD * 30 + line + GOOD * 30)
     message = rf"a\.csv, byte {len(before) + at}: the quote there {what}.*record that starts at byte {len(before)},"
     with pytest.raises(SourceError, match=message):
@@ -149,5 +151,7 @@ def test_a_record_may_not_be_endless(
     at = 4 + 30 * len(GOOD)
     with pytest.raises(SourceError, match=rf"a\.csv, byte {at}: the record there has more than .* MB"):
         presample(path, quoted_newlines=True, block_size=block_size)
+    with pytest.raises(SourceError, match="has more than"):
+        list(csv_records.record_starts(SourceFile(str(path), path.name, path.stat().st_size), [0, at + 3]))
     monkeypatch.setattr(csv_records, "RECORD_LIMIT", 130)
     assert presample(path, quoted_newlines=True, block_size=block_size, strategy="none").manifest.source["rows"] == 61
