@@ -119,18 +119,18 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("block_size", [1, 40, 8 << 20])
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_quote_out_of_place_fails_the_file(presample: Presample, write: ..., name: str, block_size: int) -> None:
-    line, at, what = FAULTS[name]
+@pytest.mark.parametrize(("block_size", "name"), [(1, "a.csv"), (40, "a.csv.gz"), (8 << 20, "a.csv")])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_quote_out_of_place_fails_the_file(
+    presample: Presample, write: ..., fault: str, block_size: int, name: str
+) -> None:
+    line, at, what = FAULTS[fault]
     before = b'\xef\xbb\xbf"y",v\r\n' + GOOD * 30
-    path = write("a.csv", before + line + GOOD * 30 + line + GOOD * 30)
-    message = rf"a\.csv, byte {len(before) + at}: the quote there {what}.*record that starts at byte {len(before)},"
+    content = before + line + GOOD * 30 + line + GOOD * 30
+    path = write(name, gzip.compress(content) if name.endswith("gz") else content)
+    message = rf"{name}, byte {len(before) + at}: the quote there {what}.*record that starts at byte {len(before)},"
     with pytest.raises(SourceError, match=message):
         presample(path, quoted_newlines=True, block_size=block_size)
-    zipped = write("a.csv.gz", gzip.compress(path.read_bytes()))
-    with pytest.raises(SourceError, match=message.replace("csv,", "csv.gz,", 1)):
-        presample(zipped, quoted_newlines=True, block_size=block_size)
 
 
 @pytest.mark.parametrize("block_size", [1, 40, 8 << 20])
