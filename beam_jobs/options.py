@@ -20,7 +20,6 @@ RUN_PREFIX = ".presample-"
 
 _MOST_BYTES = 1 << 60
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-_NOT_YET = ("validate", "quoted_newlines")
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -160,9 +159,6 @@ class PresampleOptions:
                 raise UsageError(f"--{option.name} {getattr(self, option.name)!r} is not one of {', '.join(choices)}.")
         self._check_columns()
         self._check_splits()
-        for name in _NOT_YET:
-            if getattr(self, name) != next(f.default for f in dataclasses.fields(self) if f.name == name):
-                raise UsageError(f"--{name} is not in this version.")
 
     def _check_types(self) -> None:
         for option in dataclasses.fields(self):

@@ -25,6 +25,7 @@ from beam_jobs.progress import PROGRESS
 from beam_jobs.rejects import RejectedRow, RejectLog, bad_row
 from beam_jobs.sources.block import Block, IntArray, Keys, Part
 from beam_jobs.tallies import Class, ClassIndex, Counter, Tallies
+from beam_jobs.validate import refuse_bad_values
 from tfrecord_io import hashing
 from tfrecord_io.errors import SourceError
 from tfrecord_io.hashing import UInt64Array
@@ -152,9 +153,12 @@ class _KeyStage:
         self._row_id = bool(job.options.row_id)
         self._bounds = split_bounds(job)
         self._keys = split_keys(job, file)
+        self._validate = job.options.validate == "all"
 
     def __call__(self, block: Block) -> tuple[Block, Keys, IntArray]:
         keys = block.keys()
+        if self._validate:
+            keys = refuse_bad_values(block, keys)
         if keys.splits is not None:
             return block, keys, keys.splits
         if not len(self._bounds):

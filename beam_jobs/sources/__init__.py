@@ -11,7 +11,8 @@ from beam_jobs.options import PresampleOptions
 from beam_jobs.sources.block import KeyColumns, Source
 from beam_jobs.sources.columns import Selection, check_columns, check_types, refuse_key_defaults
 from beam_jobs.sources.csv import CsvSource
-from beam_jobs.sources.csv_header import column_types, first_header
+from beam_jobs.sources.csv_framing import LINES, RECORDS
+from beam_jobs.sources.csv_header import column_types, first_header, refuse_other_separators, sample_places
 from beam_jobs.sources.csv_types import compared_type, to_label
 from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile, head, is_gzip, match_files, open_content, read_fully
@@ -47,6 +48,8 @@ def open_source(options: PresampleOptions, declared: Sequence[DeclaredField]) ->
     if kind == "auto":
         kind = detect_format(files[0])
         _refuse_mixture(files, heads, kind)
+    if options.quoted_newlines and kind != "csv":
+        raise UsageError(f"--quoted_newlines is for CSV; the input is {kind}. Leave it out.")
     if kind == "parquet":
         return open_parquet(files, keys, options.weight_out, declared, selection)
     if kind == "tfrecord":
@@ -60,12 +63,27 @@ def open_source(options: PresampleOptions, declared: Sequence[DeclaredField]) ->
                 file.path,
                 file.bytes / 1e9,
             )
-    header = first_header(files[0])
+    return _open_csv(options, files, keys, selection, declared)
+
+
+def _open_csv(
+    options: PresampleOptions,
+    files: list[SourceFile],
+    keys: KeyColumns,
+    selection: Selection,
+    declared: Sequence[DeclaredField],
+) -> CsvSource:
+    framing = RECORDS if options.quoted_newlines else LINES
+    header = first_header(files[0], framing)
+    refuse_other_separators(header, options.label, files[0])
     check_columns(keys, options.weight_out, header, files[0].path, selection)
-    types = column_types(files, header, declared, [*selection.stored(header), *keys.names])
+    sample = tuple(sample_places(files, framing))
+    types = column_types(sample, framing, header, declared, [*selection.stored(header), *keys.names])
     check_types(keys, {name: compared_type(kind) for name, kind in types.items()})
     labels = LabelTable(functools.partial(to_label, kind=types[options.label]))
-    return CsvSource(files, header, types, keys, options.weight_out, options.block_size, labels, selection)
+    return CsvSource(
+        files, header, types, keys, options.weight_out, options.block_size, labels, sample, selection, framing
+    )
 
 
 def _key_columns(options: PresampleOptions) -> KeyColumns:

@@ -161,6 +161,10 @@ class Rows(ABC):
           factors: what multiplies each row's original weight [n].
         """
 
+    def check(self) -> list[Reject]:
+        """The rows that `encode` would refuse, found at its price or less."""
+        return self.encode(np.ones(len(self))).rejects
+
     @classmethod
     @abstractmethod
     def join(cls, parts: Sequence[Self]) -> Self:

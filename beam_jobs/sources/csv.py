@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,15 +25,16 @@ from beam_jobs.sources.block import (
     Source,
 )
 from beam_jobs.sources.columns import EVERYTHING, Selection, encode_columns, spread, stored_weights
-from beam_jobs.sources.csv_columns import convert_columns
-from beam_jobs.sources.csv_header import check_header, read_header, sample_places
+from beam_jobs.sources.csv_columns import Converted, convert_columns
+from beam_jobs.sources.csv_framing import LINES, Framing
+from beam_jobs.sources.csv_header import check_header, read_header
 from beam_jobs.sources.csv_keys import KeyReader
 from beam_jobs.sources.csv_lines import parse_lines
 from beam_jobs.sources.csv_mask import with_text
 from beam_jobs.sources.csv_types import ColumnType
 from beam_jobs.sources.files import SourceFile
 from beam_jobs.sources.label_table import LabelTable
-from beam_jobs.sources.text import Lines, line_blocks, line_ranges, split_lines
+from beam_jobs.sources.text import Lines
 from tfrecord_io.hashing import UInt64Array
 
 
@@ -47,7 +49,9 @@ class CsvSource(Source):
     weight_out: str
     block_size: int
     labels: LabelTable
+    places: Sequence[tuple[SourceFile, int, int]]
     selection: Selection = EVERYTHING
+    framing: Framing = LINES
     format: str = "csv"
 
     @property
@@ -64,24 +68,21 @@ class CsvSource(Source):
         return self.types[self.key_columns.label].dtype
 
     def ranges(self, file: int) -> Iterator[Range]:
-        return line_ranges(self.files[file], file, self.block_size)
+        return self.framing.ranges(self.files[file], file, self.block_size)
 
     def blocks(self, part: Range) -> Iterator[Block]:
-        file = self.files[part.file]
-        for position, data in line_blocks(file, part.start, part.stop, self.block_size):
-            yield self._block(file, position, data)
+        return self._blocks(self.files[part.file], part.start, part.stop, self.block_size)
 
     def sample(self) -> Iterator[Block]:
-        for file, start, stop in sample_places(self.files):
-            for position, data in line_blocks(file, start, stop, stop - start):
-                yield self._block(file, position, data)
+        for file, start, stop in self.places:
+            yield from self._blocks(file, start, stop, stop - start)
 
-    def _block(self, file: SourceFile, position: int, data: bytes) -> CsvBlock:
-        if position:
-            return CsvBlock(self, file, position, data)
-        length = (data.find(b"\n") + 1) or len(data)
-        check_header(read_header(data[:length], file), self.header, file, self.files[0])
-        return CsvBlock(self, file, length, data[length:])
+    def _blocks(self, file: SourceFile, start: int, stop: int, block_size: int) -> Iterator[Block]:
+        for position, data in self.framing.blocks(file, start, stop, block_size):
+            header = b"" if position else self.framing.header(io.BytesIO(data))
+            if header:
+                check_header(read_header(header, file), self.header, file, self.files[0])
+            yield CsvBlock(self, file, position + len(header), data[len(header) :])
 
 
 class CsvBlock(Block):
@@ -93,9 +94,9 @@ class CsvBlock(Block):
         self._start = position
         self._data = data
 
-    @functools.cached_property
+    @functools.cached_property  # not in the constructor: on the thread that works on the block
     def _split(self) -> tuple[Lines, IntArray]:
-        return split_lines(self._data)  # not in the constructor: on the thread that works on the block
+        return self._source.framing.split(self._file, self._data)
 
     @property
     def _lines(self) -> Lines:
@@ -130,15 +131,22 @@ class CsvRows(Rows):
         self._lines = lines
         self.positions = positions
 
+    def check(self) -> list[Reject]:
+        return self._convert()[1]
+
     def encode(self, factors: FloatArray) -> Encoded:
+        found, rejects = self._convert()
+        source = self._source
+        weights = stored_weights(found.weights, factors, source.key_columns.weight, source.selection)
+        return encode_columns(found.columns, source.weight_out, weights, rejects)
+
+    def _convert(self) -> tuple[Converted, list[Reject]]:
         source = self._source
         found = convert_columns(self._lines, source.header, source.types, source.key_columns.weight, source.stored)
         rejects = [
             Reject(row, int(self.positions[row]), "type", why, b"") for row, why in sorted(found.reasons.items())
         ]
-        rejects = with_text(rejects, self._lines, source.header, source.selection) if rejects else rejects
-        weights = stored_weights(found.weights, factors, source.key_columns.weight, source.selection)
-        return encode_columns(found.columns, source.weight_out, weights, rejects)
+        return found, with_text(rejects, self._lines, source.header, source.selection) if rejects else rejects
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:

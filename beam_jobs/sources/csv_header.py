@@ -3,37 +3,40 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
 from beam_jobs.sources.columns import suggest
+from beam_jobs.sources.csv_framing import HEADER_LIMIT, Framing
 from beam_jobs.sources.csv_lines import parse_lines
 from beam_jobs.sources.csv_types import ColumnType, declared_type, infer_type
 from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile, open_content
-from beam_jobs.sources.text import line_blocks, split_lines
 from tfrecord_io.errors import SourceError, UsageError
 
 SAMPLE_RANGES = 64
 SAMPLE_BYTES = 1 << 14
 _BOM = b"\xef\xbb\xbf"
-_MAX_HEADER = 16 << 20
+_OTHER_SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
 
 
-def first_header(file: SourceFile) -> tuple[str, ...]:
+def first_header(file: SourceFile, framing: Framing) -> tuple[str, ...]:
     """The header of a file, read from it."""
     with open_content(file) as stream:
-        return read_header(stream.readline(_MAX_HEADER), file)
+        return read_header(framing.header(stream), file)
 
 
 def read_header(line: bytes, file: SourceFile) -> tuple[str, ...]:
     """Column names from a file's first line.
 
     Raises:
-      SourceError: not UTF-8, or a name is empty or there twice.
+      SourceError: too long, not UTF-8, or a name is empty or there twice.
     """
     try:
+        if len(line) > HEADER_LIMIT:
+            raise csv.Error(f"it has more than {HEADER_LIMIT >> 20} MB")
         text = line.removeprefix(_BOM).decode().rstrip("\r\n")
         names = next(csv.reader([text], strict=True), [])
     except (UnicodeDecodeError, csv.Error) as error:
@@ -66,8 +69,25 @@ def check_header(found: Sequence[str], expected: Sequence[str], file: SourceFile
     )
 
 
-def sample_places(files: Sequence[SourceFile]) -> Iterator[tuple[SourceFile, int, int]]:
-    """(file, start, stop) of fixed ranges: 64 in all, spread over the first 64 files by name."""
+def refuse_other_separators(header: Sequence[str], label: str, file: SourceFile) -> None:
+    """Refuses a header without the label that looks like columns with another separator between them.
+
+    Raises:
+      SourceError: names the separator.
+    """
+    found = [name for character, name in _OTHER_SEPARATORS.items() if character in header[0]]
+    if len(header) == 1 and found and label != header[0]:
+        raise SourceError(
+            f"{file.path}: its header is one column, {header[0]!r}. Are its fields separated by {found[0]}? presample "
+            "reads commas: write the file with commas."
+        )
+
+
+def sample_places(files: Sequence[SourceFile], framing: Framing) -> Iterator[tuple[SourceFile, int, int]]:
+    """(file, start, stop) of fixed ranges: 64 in all, spread over the first 64 files by name.
+
+    With quotes across lines, these files are read up to the last range, to count the quotes before it.
+    """
     chosen = files[:SAMPLE_RANGES]
     each = SAMPLE_RANGES // len(chosen)
     for file in chosen:
@@ -76,12 +96,14 @@ def sample_places(files: Sequence[SourceFile]) -> Iterator[tuple[SourceFile, int
             continue
         count = min(each, -(-file.bytes // SAMPLE_BYTES))
         starts = [i * file.bytes // count for i in range(count)]
-        for start, following in zip(starts, [*starts[1:], file.bytes], strict=True):
-            yield file, start, min(start + SAMPLE_BYTES, following)
+        following = [*starts[1:], file.bytes]
+        for start, first, end in zip(starts, framing.starts(file, starts), following, strict=True):
+            yield file, first, min(start + SAMPLE_BYTES, end)
 
 
 def column_types(
-    files: Sequence[SourceFile],
+    sample: Sequence[tuple[SourceFile, int, int]],
+    framing: Framing,
     header: Sequence[str],
     declared: Sequence[DeclaredField],
     needed: Sequence[str],
@@ -101,16 +123,19 @@ def column_types(
         types[field.name] = declared_type(field)
     unknown = [name for name in header if name in needed and name not in types]
     if unknown:
-        texts = _sample_text(files, header, unknown)
+        texts = _sample_text(sample, framing, header, unknown)
         types |= {name: infer_type(texts.column(name).combine_chunks()) for name in unknown}
     return types
 
 
-def _sample_text(files: Sequence[SourceFile], header: Sequence[str], names: Sequence[str]) -> pa.Table:
+def _sample_text(
+    sample: Sequence[tuple[SourceFile, int, int]], framing: Framing, header: Sequence[str], names: Sequence[str]
+) -> pa.Table:
     wanted: dict[str, pa.DataType] = dict.fromkeys(names, pa.binary())
     tables = [pa.schema(list(wanted.items())).empty_table()]
-    for file, start, stop in sample_places(files):
-        for position, data in line_blocks(file, start, stop, stop - start):
-            lines, _ = split_lines(data if position else data[data.find(b"\n") + 1 or len(data) :])
+    for file, start, stop in sample:
+        for position, data in framing.blocks(file, start, stop, stop - start):
+            header_bytes = 0 if position else len(framing.header(io.BytesIO(data)))
+            lines, _ = framing.split(file, data[header_bytes:])
             tables.append(parse_lines(lines, header, wanted).table)
     return pa.concat_tables(tables)

@@ -1,7 +1,8 @@
 """Lines of CSV to Arrow columns: every line by itself, and a bad one found without its neighbours.
 
 pyarrow parses a whole block at once, quotes across lines included. Here a record is one line:
-where the parsed rows do not match the lines one to one, the lines at fault are singled out.
+where the parsed rows do not match the lines one to one, the lines at fault are singled out. With
+`--quoted_newlines` the quotes are known to be in their place, and there is nothing to search for.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from beam_jobs.sources.block import IntArray
+from beam_jobs.sources.csv_records import stray_returns
 from beam_jobs.sources.text import Lines
+from tfrecord_io.errors import SourceError
 
 FIELDS = "fields"
 QUOTE = "quote"
 UNQUOTED_NOTHING = ("",)
-_NEWLINES_HINT = "; values that go on in the next line need --quoted_newlines, which this version does not have yet"
+_NEWLINES_HINT = "; values that go on in the next line need --quoted_newlines"
+_RETURN = "a carriage return outside quotes"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -51,6 +55,8 @@ def parse_lines(
       pa.ArrowInvalid: a value is not of its column's type.
     """
     reader = _Reader(list(header), dict(types), tuple(null_words))
+    if lines.records:
+        return _parse_records(reader, lines)
     whole = reader.read(lines)
     if whole is not None:
         table, wrong_fields = whole
@@ -60,6 +66,14 @@ def parse_lines(
     _single_out(reader, lines, np.arange(len(lines)), bad)
     good = np.delete(np.arange(len(lines)), sorted(bad))
     return Parsed(reader.read_good(lines.take(good)), good, bad)
+
+
+def _parse_records(reader: _Reader, lines: Lines) -> Parsed:
+    bad = {int(row): (QUOTE, f"the record holds {_RETURN}. Correct it.") for row in stray_returns(lines)}
+    sound = np.delete(np.arange(len(lines)), list(bad))
+    table, wrong = reader.read_sound(lines.take(sound))
+    bad |= {int(sound[row]): _fields(count, len(reader.header), "record") for row, count in wrong}
+    return Parsed(table, np.delete(np.arange(len(lines)), sorted(bad)), bad)
 
 
 def _single_out(reader: _Reader, lines: Lines, rows: IntArray, bad: dict[int, tuple[str, str]]) -> None:
@@ -77,8 +91,8 @@ def _halve(reader: _Reader, lines: Lines, rows: IntArray, bad: dict[int, tuple[s
         for row, count in result[1]:
             bad[int(rows[row])] = _fields(count, len(reader.header))
     elif len(rows) == 1:
-        what = "a carriage return outside quotes" if b"\r" in lines.line(rows[0]) else "a quote that is never closed"
-        hint = "" if "return" in what else _NEWLINES_HINT
+        what = _RETURN if b"\r" in lines.line(rows[0]) else "a quote that is never closed"
+        hint = "" if what == _RETURN else _NEWLINES_HINT
         bad[int(rows[0])] = (QUOTE, f"the line holds {what}. Correct it{hint}.")
     else:
         middle = len(rows) // 2
@@ -90,8 +104,8 @@ def _suspicious(line: bytes) -> bool:
     return line.count(b'"') % 2 == 1 or b"\r" in line
 
 
-def _fields(count: int, expected: int) -> tuple[str, str]:
-    return FIELDS, f"the line has {count} fields, the header {expected}."
+def _fields(count: int, expected: int, what: str = "line") -> tuple[str, str]:
+    return FIELDS, f"the {what} has {count} fields, the header {expected}."
 
 
 class _Reader:
@@ -129,8 +143,18 @@ class _Reader:
 
     def read_good(self, lines: Lines) -> pa.Table:
         """The table of lines that are each known to be one row of the right number of fields."""
-        parsed = self._parse(lines.data, len(lines)) if len(lines) else None
-        return parsed[0] if parsed else self._empty()
+        return self.read_sound(lines)[0]
+
+    def read_sound(self, lines: Lines) -> tuple[pa.Table, list[tuple[int, int]]]:
+        """As `read`, of lines that are each known to be one row.
+
+        Raises:
+          SourceError: they are not.
+        """
+        parsed = self._parse(lines.data, len(lines)) if len(lines) else (self._empty(), [])
+        if parsed is None:
+            raise SourceError(f"{len(lines)} CSV records were parsed as another number of rows. Please report this.")
+        return parsed
 
     def _parse(self, data: bytes, lines: int) -> tuple[pa.Table, list[tuple[int, int]]] | None:
         wrong: list[tuple[int, int]] = []

@@ -145,24 +145,30 @@ class ParquetRows(Rows):
         self._table = table
         self.positions = positions
 
+    def check(self) -> list[Reject]:
+        return self._convert(self._table.combine_chunks())[1]
+
     def encode(self, factors: FloatArray) -> Encoded:
         source, weight = self._source, self._source.key_columns.weight
         table = self._table.combine_chunks()
         original = float_weights(table.column(weight), weight, self._file) if weight else None
+        columns, rejects = self._convert(table)
+        weights = stored_weights(original, factors, weight, source.selection)
+        return encode_columns(columns, source.weight_out, weights, rejects)
+
+    def _convert(self, table: pa.Table) -> tuple[dict[str, pa.Array], list[Reject]]:
         columns: dict[str, pa.Array] = {}
         reasons: dict[int, str] = {}
-        for name, column in source.columns.items():
+        for name, column in self._source.columns.items():
             values = _one_chunk(table.column(name))
             columns[name], bad = column.convert(values)
             for row, why in bad.items():
                 reasons.setdefault(row, f"column {name!r}: {why}.")
         rejects = [
-            Reject(row, int(self.positions[row]), "type", why, raw_row(table, row, source.selection))
+            Reject(row, int(self.positions[row]), "type", why, raw_row(table, row, self._source.selection))
             for row, why in sorted(reasons.items())
         ]
-        return encode_columns(
-            columns, source.weight_out, stored_weights(original, factors, weight, source.selection), rejects
-        )
+        return columns, rejects
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:

@@ -1,4 +1,4 @@
-"""Text files as ranges of bytes, and ranges as blocks of whole lines.
+"""Blocks of whole lines in ranges of a text file, and the lines in them.
 
 A range owns the lines that start in it. So ranges can be read in any order, on any worker, and
 each line is read once.
@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from beam_jobs.sources.bitmap import COUNTS_BITS, WORD, lowest_bit, words_of
-from beam_jobs.sources.block import IntArray, Range
+from beam_jobs.sources.block import IntArray
 from beam_jobs.sources.files import SourceFile, open_content, read_fully
 
-BLOCKS_A_RANGE = 16
 WHOLE_FILE = 1 << 62
 _NEWLINE = 10
 
@@ -25,12 +24,14 @@ _NEWLINE = 10
 class Lines:
     """Lines in a buffer: line i is data[starts[i]:ends[i]], its terminator not included.
 
-    The buffer holds these lines and nothing else.
+    The buffer holds these lines and nothing else. `records` says that quotes are all in their
+    place, and newlines between two of them belong to the line.
     """
 
     data: bytes
     starts: IntArray
     ends: IntArray
+    records: bool = False
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -41,7 +42,9 @@ class Lines:
 
     def take(self, rows: IntArray) -> Lines:
         """Some of the lines, in order; the buffer is copied unless they are all."""
-        return self if len(rows) == len(self) else _gather(self.data, self.starts[rows], self.ends[rows])
+        if len(rows) == len(self):
+            return self
+        return _gather(self.data, self.starts[rows], self.ends[rows], self.records)
 
     @classmethod
     def join(cls, parts: Sequence[Lines]) -> Lines:
@@ -51,7 +54,8 @@ class Lines:
         shifts = np.cumsum([0, *(len(part.data) for part in parts)]).tolist()
         starts = [part.starts + shift for part, shift in zip(parts, shifts, strict=False)]
         ends = [part.ends + shift for part, shift in zip(parts, shifts, strict=False)]
-        return cls(b"".join(part.data for part in parts), np.concatenate(starts), np.concatenate(ends))
+        data = b"".join(part.data for part in parts)
+        return cls(data, np.concatenate(starts), np.concatenate(ends), parts[0].records)
 
 
 def split_lines(data: bytes) -> tuple[Lines, IntArray]:
@@ -63,17 +67,20 @@ def split_lines(data: bytes) -> tuple[Lines, IntArray]:
     """
     if not data.endswith(b"\n"):
         data += b"\n"
-    raw = np.frombuffer(data, np.uint8)
-    ends = true_places(raw == _NEWLINE)
+    return lines_ending_at(data, true_places(np.frombuffer(data, np.uint8) == _NEWLINE))
+
+
+def lines_ending_at(data: bytes, ends: IntArray, records: bool = False) -> tuple[Lines, IntArray]:
+    """The lines that these newlines end, as `split_lines` returns them; the last newline ends the data."""
     starts = np.empty_like(ends)
     starts[0] = 0
     starts[1:] = ends[:-1] + 1
     if b"\r" in data:
-        ends = ends - ((ends > starts) & (raw[ends - 1] == 13))
+        ends = ends - ((ends > starts) & (np.frombuffer(data, np.uint8)[ends - 1] == 13))
     filled = starts < ends
     if filled.all():
-        return Lines(data, starts, ends), starts
-    return _gather(data, starts[filled], ends[filled]), starts[filled]
+        return Lines(data, starts, ends, records), starts
+    return _gather(data, starts[filled], ends[filled], records), starts[filled]
 
 
 def true_places(mask: npt.NDArray[np.bool_]) -> IntArray:
@@ -87,16 +94,6 @@ def true_places(mask: npt.NDArray[np.bool_]) -> IntArray:
         return np.flatnonzero(mask)
     places: IntArray = filled * WORD + lowest_bit(found)
     return places
-
-
-def line_ranges(file: SourceFile, index: int, block_size: int) -> Iterator[Range]:
-    """Cuts a plain file every few blocks; gzip can only be read as one range."""
-    if file.gzip:
-        yield Range(index, 0, WHOLE_FILE)
-        return
-    step = BLOCKS_A_RANGE * block_size
-    for start in range(0, file.bytes, step):
-        yield Range(index, start, min(start + step, file.bytes))
 
 
 def line_blocks(file: SourceFile, start: int, stop: int, block_size: int) -> Iterator[tuple[int, bytes]]:
@@ -116,9 +113,9 @@ def line_blocks(file: SourceFile, start: int, stop: int, block_size: int) -> Ite
             position += len(data)
 
 
-def _gather(data: bytes, starts: IntArray, ends: IntArray) -> Lines:
+def _gather(data: bytes, starts: IntArray, ends: IntArray, records: bool) -> Lines:
     view = memoryview(data)
     bounds = zip(starts.tolist(), ends.tolist(), strict=True)
     joined = b"".join([piece for start, end in bounds for piece in (view[start:end], b"\n")])
     new_ends = np.cumsum(ends - starts + 1) - 1
-    return Lines(joined, new_ends - (ends - starts), new_ends)
+    return Lines(joined, new_ends - (ends - starts), new_ends, records)

@@ -14,6 +14,7 @@ GOOD = rows_csv()
 PARQUET = parquet_bytes(label=[0, 1] * 50, age=list(range(100)), tags=[[1, 2]] * 100)
 RECORDS = tfrecord_bytes(label=[0, 1] * 50, age=list(range(100)))
 HUGE = "rates:0=1e12,1=1e12"
+AGE = '[{"name": "age", "type": "INTEGER"}]'
 
 
 def flipped(data: bytes, at: int) -> bytes:
@@ -202,6 +203,31 @@ CASES = [
         ("--on_bad_row fail", "line at byte 12"),
         ("--on_bad_row", "fail"),
     ),
+    Case(
+        "the first bad value, drawn or not",
+        {"a.csv": GOOD + b"0,x,n,1\n"},
+        ("--on_bad_row fail", "line at byte", "column 'age': 'x' is no int64"),
+        ("--on_bad_row", "fail", "--validate", "all", "--strategy", "max=1", "--schema", AGE),
+    ),
+    Case(
+        "a quote out of place",
+        {"a.csv": GOOD + b'0,1,a 5" pipe,1\n0,1,"a 6"" pipe",1\n'},
+        (f"{{T}}/in/a.csv, byte {len(GOOD) + 7}: the quote there", "all rows after it", "is written twice"),
+        ("--quoted_newlines",),
+    ),
+    Case(
+        "quotes across lines in Parquet",
+        {"a.parquet": PARQUET},
+        ("--quoted_newlines is for CSV; the input is parquet",),
+        ("--quoted_newlines",),
+        code=2,
+    ),
+    Case(
+        "semicolons between fields",
+        {"a.csv": GOOD.replace(b",", b";")},
+        ("{T}/in/a.csv: its header is one column, 'label;age;name;w'", "separated by ';'?", "reads commas"),
+    ),
+    Case("tabs between fields", {"a.csv": GOOD.replace(b",", b"\t")}, ("separated by tabs?",)),
     Case(
         "a rate of no row",
         {"a.csv": GOOD},

@@ -36,6 +36,7 @@ USAGE = [
     (("--format", "x"), ("--format", "'x'", "parquet")),
     (("--compression", "zip"), ("--compression", "'zip'", "gzip")),
     (("--on_bad_row", "x"), ("--on_bad_row", "'x'", "reject")),
+    (("--validate", "x"), ("--validate", "'x'", "drawn")),
     (("--overwrite=x",), ("--overwrite", "'x'", "purge")),
     (("--weight_out", ""), ("--weight_out is empty",)),
     (("--weight_in", ""), ("--weight_in is empty",)),
