@@ -48,6 +48,7 @@ def run(options: PresampleOptions, beam_args: Sequence[str] = (), *, run_id: str
     Raises:
       PresampleError: the data, the plan or the output do not allow it; nothing is published.
     """
+    _check_input(options)
     if options.plan_only:
         raise UsageError("run() does not take plan_only=True; call beam_jobs.plan(options), which returns the plan.")
     run_folder = RUN_PREFIX + (run_id or new_run_id())
@@ -55,7 +56,7 @@ def run(options: PresampleOptions, beam_args: Sequence[str] = (), *, run_id: str
     if output.has_dataset():
         refuse_to_replace(output, options.overwrite)
     job = make_job(options, beam_args, output, run_folder)
-    old = _shards_to_purge(options)
+    old = shards_to_purge(options)
     new = missing_folders(Path(options.output)) if output.is_local else []
     try:
         output.prepare(run_folder)
@@ -64,11 +65,7 @@ def run(options: PresampleOptions, beam_args: Sequence[str] = (), *, run_id: str
         output.delete_folder(run_folder)
         remove_empty(new)
     manifest = Manifest.load(options.output, opener=output.open)
-    kept = manifest.files()
-    try:
-        output.delete([path for path in old if path not in kept])
-    except PresampleError as error:
-        _LOG.warning("The dataset is published, but the old one's shards could not all be removed: %s", error)
+    purge(output, old, manifest)
     return manifest
 
 
@@ -78,6 +75,7 @@ def plan(options: PresampleOptions, beam_args: Sequence[str] = ()) -> Plan:
     Raises:
       PresampleError: as `run`.
     """
+    _check_input(options)
     with tempfile.TemporaryDirectory() as folder:
         options = dataclasses.replace(options, plan_only=True)
         _run_pipeline(make_job(options, beam_args, Output(options.output), folder), beam_args)
@@ -175,7 +173,12 @@ def _run_pipeline(job: Job, beam_args: Sequence[str]) -> None:
         raise cause from error
 
 
-def _shards_to_purge(options: PresampleOptions) -> list[str]:
+def _check_input(options: PresampleOptions) -> None:
+    if not options.input:
+        raise UsageError("--input names no file. Only the rows of a PCollection (beam_jobs.Presample) need none.")
+
+
+def shards_to_purge(options: PresampleOptions) -> list[str]:
     """Files of the dataset that `--overwrite=purge` is to remove after the new one is there."""
     if options.overwrite != "purge":
         return []
@@ -185,3 +188,12 @@ def _shards_to_purge(options: PresampleOptions) -> list[str]:
     except PresampleError:
         return []
     return sorted(old.files())
+
+
+def purge(output: Output, old: Sequence[str], manifest: Manifest) -> None:
+    """Removes an old dataset's files, but those that the new one names too. The new one stands, come what may."""
+    kept = manifest.files()
+    try:
+        output.delete([path for path in old if path not in kept])
+    except PresampleError as error:
+        _LOG.warning("The dataset is published, but the old one's shards could not all be removed: %s", error)

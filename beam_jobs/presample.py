@@ -32,6 +32,7 @@ from beam_jobs.sources.block import Range
 from beam_jobs.unique_ids import RefuseEqualIds
 from beam_jobs.write_shards import WriteBucket, WrittenShard
 from tfrecord_io.errors import PlanError, SourceError
+from tfrecord_io.manifest import Manifest
 from tfrecord_io.plan import make_plan
 from tfrecord_io.strategy import parse_strategy
 
@@ -44,16 +45,22 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
     """The whole flow. Reads the source twice, moves the kept rows once."""
     files = pipeline | "Files" >> beam.Create(range(len(job.source.files)), reshuffle=False)
     ranges = files | "Ranges" >> beam.ParDo(Ranges(job)) | "Spread" >> beam.Reshuffle()
+    flow(ranges, pipeline | "Once" >> beam.Create([None], reshuffle=False), job)
 
+
+def flow(ranges: beam.PCollection, once: beam.PCollection, job: Job) -> beam.PCollection:
+    """The flow behind the ranges, wherever they come from; `once` is one None.
+
+    Returns:
+      The Manifest, once the dataset is published; with `plan_only` nothing.
+    """
     counted = ranges | "Profile" >> beam.ParDo(ProfileRange(job)).with_outputs(ProfileRange.PROFILE, main="notes")
     profile = beam.pvalue.AsSingleton(
         counted[ProfileRange.PROFILE] | "MergeProfiles" >> beam.CombineGlobally(MergeProfiles())
     )
-    once = pipeline | "Once" >> beam.Create([None], reshuffle=False)
     layouts = once | "Plan" >> beam.Map(plan_layout, job, profile)
     if job.options.plan_only:
-        _ = layouts | "Note" >> beam.Map(note_plan, job)
-        return
+        return layouts | "Note" >> beam.Map(note_plan, job)
     layout = beam.pvalue.AsSingleton(layouts)
 
     drawn = counted.notes | "Draw" >> beam.ParDo(DrawRange(job), layout).with_outputs(
@@ -66,7 +73,7 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
     shards = drawn.rows | "Buckets" >> beam.GroupByKey() | "WriteShards" >> beam.ParDo(WriteBucket(job), layout, cuts)
     facts = beam.pvalue.AsList(drawn[DrawRange.FACTS])
     written = beam.pvalue.AsList(shards)
-    _ = once | "Publish" >> beam.Map(audit_and_publish, job, layout, profile, cuts, facts, written, checked)
+    return once | "Publish" >> beam.Map(audit_and_publish, job, layout, profile, cuts, facts, written, checked)
 
 
 class Ranges(beam.DoFn):
@@ -107,10 +114,10 @@ def audit_and_publish(
     facts: list[RangeFacts],
     written: list[WrittenShard],
     _checked: list[None],  # waited for, so that nothing is published before ids are known to differ
-) -> None:
+) -> Manifest:
     """The stage Publish."""
     with reported():
-        publish(job, layout, profile, cuts, facts, written)
+        return publish(job, layout, profile, cuts, facts, written)
 
 
 def make_layout(job: Job, profile: Profile) -> Layout:
@@ -123,6 +130,8 @@ def make_layout(job: Job, profile: Profile) -> Layout:
     rows = sum(tally.rows for tally in profile.tallies.values())
     check_bad_fraction(job, profile.rejects, profile.rejects.total, profile.rows, "rows")
     if not rows:
+        if not job.options.input:
+            raise SourceError("The PCollection holds no usable rows. Check the steps before Presample.")
         raise SourceError(
             f"--input {' '.join(job.options.input)}: the files hold no usable rows. Check that there is more than a "
             "header in them."

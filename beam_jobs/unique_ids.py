@@ -43,13 +43,13 @@ class RefuseEqualIds(beam.DoFn):
             for ids in element[1]:
                 for key in ids:
                     if key in seen:
-                        raise SourceError(_equal(self._job.options.row_id, key))
+                        raise SourceError(_equal(self._job.options.row_id, key, bool(self._job.options.input)))
                     seen.add(key)
 
 
-def _equal(columns: tuple[str, ...], key: Id) -> str:
+def _equal(columns: tuple[str, ...], key: Id, files: bool) -> str:
     shown = ", ".join(value.decode("utf-8", "backslashreplace") for value in key)
     return (
         f"--row_id {','.join(columns)}: more than one row has the id {shown}. Ids must be unique, or equal rows could "
-        "not be told apart in the draw. Name more columns, or leave --row_id out."
+        f"not be told apart in the draw. Name more columns{', or leave --row_id out' if files else ''}."
     )
