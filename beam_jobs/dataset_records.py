@@ -9,6 +9,7 @@ from tensorflow_metadata.proto.v0.schema_pb2 import Schema
 from tfx_bsl.tfxio.tensor_representation_util import ProjectTensorRepresentationsInSchema
 from tfx_bsl.tfxio.tf_example_record import TFExampleRecord
 
+from beam_jobs.failures import reported
 from beam_jobs.sources.files import SourceFile, open_content
 from tfrecord_io import records
 from tfrecord_io.errors import CorruptShardError
@@ -61,11 +62,13 @@ class _ReadShard(beam.DoFn):
     def process(self, element: ShardFile) -> Iterator[bytes]:
         file, rows = element
         found = 0
-        with open_content(file) as stream:
-            for _, payload in records.scan(stream, file.path):
-                found += 1
-                yield payload
-        if found != rows:
+        with reported():
+            with open_content(file) as stream:
+                for _, payload in records.scan(stream, file.path):
+                    found += 1
+                    yield payload
+            if found == rows:
+                return
             raise CorruptShardError(
                 f"{file.path} holds {found} rows, not the {rows} of the manifest. Restore the file."
             )

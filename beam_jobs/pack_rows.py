@@ -34,8 +34,8 @@ class PackRows(beam.DoFn):
         self._misfits: list[Misfit] = []
         self._held = self._bytes = 0
 
-    def process(self, element: object) -> Iterator[PackedRows]:
-        """Takes one row, or one batch of them."""
+    def process(self, element: object, _prepared: None) -> Iterator[PackedRows]:
+        """Takes one row, or one batch of them, once the output is known to be writable."""
         with reported():
             if isinstance(element, pa.RecordBatch):
                 for batch in _pieces(check_batch(element, self._schema), self._size):

@@ -73,12 +73,13 @@ class Presample(beam.PTransform):
         if output.has_dataset():
             refuse_to_replace(output, self._options.overwrite)
         job = self._job(output, type(rows.pipeline.runner).__name__)
+        once = rows.pipeline | "Once" >> beam.Create([None], reshuffle=False) | "Prepare" >> beam.Map(_prepare, job)
+        pack = PackRows(self._schema, self._options.block_size)
         ranges = (
             rows
             | "OneWindow" >> beam.WindowInto(GlobalWindows())
-            | "Pack" >> beam.ParDo(PackRows(self._schema, self._options.block_size))
+            | "Pack" >> beam.ParDo(pack, beam.pvalue.AsSingleton(once))
         )
-        once = rows.pipeline | "Once" >> beam.Create([None], reshuffle=False) | "Prepare" >> beam.Map(_prepare, job)
         published = flow(ranges, once, job)
         return published | "Finish" >> beam.Map(_finish, job, shards_to_purge(self._options))
 
@@ -120,7 +121,7 @@ def _check(options: PresampleOptions) -> None:
 
 
 def _prepare(_: None, job: Job) -> None:
-    """The first step: makes sure that files can be written, before any row is read. May be repeated."""
+    """The first step: makes sure that files can be written, before rows are read. May be repeated."""
     with reported():
         if not job.output.exists(job.run_folder + "/writable"):
             job.output.prepare(job.run_folder)

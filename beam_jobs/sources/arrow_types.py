@@ -56,9 +56,9 @@ class ArrowColumn:
         lists = column.cast(pa.large_list(_value_type(self.type)))
         flat, bad_values = _convert_values(lists.flatten(), self.dtype)
         bad_values = bad_values | flat.is_null().to_numpy(zero_copy_only=False)
-        rows = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
-        bad = np.bincount(rows[bad_values], minlength=len(column)).astype(bool)
         lengths = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
+        rows = np.repeat(np.arange(len(column)), lengths)  # as flatten does, without what null lists may hide
+        bad = np.bincount(rows[bad_values], minlength=len(column)).astype(bool)
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         flat = pc.fill_null(flat, b"" if self.dtype == "bytes" else 0)
         mask = column.is_null() if column.null_count else None
