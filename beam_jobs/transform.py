@@ -37,9 +37,9 @@ class Presample(beam.PTransform):
 
         rows | Presample(PresampleOptions(output="dataset", label="y", row_id=("id",)), schema=schema)
 
-    Rows are dicts, or Arrow record batches of any size. They are the same dataset however they are
-    batched, bundled and ordered: a row is known by its `row_id` columns. The rows pass through the
-    runner's shuffle once, packed, and the kept ones once more; they are read by both passes.
+    Rows are dicts, or Arrow record batches of any size. They make the same dataset however they are
+    batched, bundled and ordered: a row is known by its `row_id` columns. All rows pass through the
+    runner once, packed, for both passes to read, and the kept ones once more.
 
     Args:
       options: as for `run`, without `input`; `row_id` is needed.
