@@ -50,6 +50,7 @@ def run(options: PresampleOptions, beam_args: Sequence[str] = (), *, run_id: str
     Raises:
       PresampleError: the data, the plan or the output do not allow it; nothing is published.
     """
+    _check_input(options)
     if options.plan_only:
         raise UsageError("run() does not take plan_only=True; call beam_jobs.plan(options), which returns the plan.")
     run_folder = RUN_PREFIX + (run_id or new_run_id())
@@ -57,21 +58,16 @@ def run(options: PresampleOptions, beam_args: Sequence[str] = (), *, run_id: str
     if output.has_dataset():
         refuse_to_replace(output, options.overwrite)
     job = make_job(options, beam_args, output, run_folder)
-    old = _shards_to_purge(options)
+    old = shards_to_purge(options)
     new = missing_folders(Path(options.output)) if output.is_local else []
     try:
         output.prepare(run_folder)
         _run_until_exact(job, beam_args)
     finally:
-        for folder in {output.folder, job.spill or output.folder}:
-            Output(folder).delete_folder(run_folder)
+        job.delete_unfinished()
         remove_empty(new)
     manifest = Manifest.load(options.output, opener=output.open)
-    kept = manifest.files()
-    try:
-        output.delete([path for path in old if path not in kept])
-    except PresampleError as error:
-        _LOG.warning("The dataset is published, but the old one's shards could not all be removed: %s", error)
+    purge(output, old, manifest)
     return manifest
 
 
@@ -81,6 +77,7 @@ def plan(options: PresampleOptions, beam_args: Sequence[str] = ()) -> Plan:
     Raises:
       PresampleError: as `run`.
     """
+    _check_input(options)
     with tempfile.TemporaryDirectory() as folder:
         options = dataclasses.replace(options, plan_only=True)
         _run_pipeline(make_job(options, beam_args, Output(options.output), folder), beam_args)
@@ -149,7 +146,7 @@ def make_job(options: PresampleOptions, beam_args: Sequence[str], output: Output
     PROGRESS.reset(0 if any(file.gzip for file in source.files) else sum(file.bytes for file in source.files))
     settings = pipeline_options(beam_args).get_all_options()
     runner = settings["runner"]
-    spill = _spill_folder(options, output, runner)
+    spill = spill_folder(options, output, runner)
     own_process = runner == LOCAL_RUNNER and settings["direct_running_mode"] == "in_memory"
     return Job(
         options=options,
@@ -164,7 +161,7 @@ def make_job(options: PresampleOptions, beam_args: Sequence[str], output: Output
     )
 
 
-def _spill_folder(options: PresampleOptions, output: Output, runner: str) -> str | None:
+def spill_folder(options: PresampleOptions, output: Output, runner: str) -> str | None:
     """Where kept rows are spilled; None for the runner's own shuffle."""
     local = runner in _ONE_MACHINE
     if options.shuffle == "runner" or (options.shuffle == "auto" and not local):
@@ -202,7 +199,12 @@ def _run_pipeline(job: Job, beam_args: Sequence[str]) -> None:
         raise cause from error
 
 
-def _shards_to_purge(options: PresampleOptions) -> list[str]:
+def _check_input(options: PresampleOptions) -> None:
+    if not options.input:
+        raise UsageError("--input names no file. Only the rows of a PCollection (beam_jobs.Presample) need none.")
+
+
+def shards_to_purge(options: PresampleOptions) -> list[str]:
     """Files of the dataset that `--overwrite=purge` is to remove after the new one is there."""
     if options.overwrite != "purge":
         return []
@@ -212,3 +214,12 @@ def _shards_to_purge(options: PresampleOptions) -> list[str]:
     except PresampleError:
         return []
     return sorted(old.files())
+
+
+def purge(output: Output, old: Sequence[str], manifest: Manifest) -> None:
+    """Removes an old dataset's files, but those that the new one names too. The new one stands, come what may."""
+    kept = manifest.files()
+    try:
+        output.delete([path for path in old if path not in kept])
+    except PresampleError as error:
+        _LOG.warning("The dataset is published, but the old one's shards could not all be removed: %s", error)

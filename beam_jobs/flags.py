@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         text = option.metadata["help"]
         if option.default is dataclasses.MISSING:
             argument["required"] = True
-        else:
+        elif not argument.get("required"):
             argument["default"] = option.default
             if option.default not in (None, False, (), "no") and "default" not in text:
                 text += f" (default: {option.default})"

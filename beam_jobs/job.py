@@ -34,6 +34,11 @@ class Job:
         """How many threads may read what they need from blocks at a time."""
         return self.threads if self.source.threaded else 1
 
+    def delete_unfinished(self) -> None:
+        """Removes the folders of unfinished work."""
+        for folder in {self.output.folder, self.spill or self.output.folder}:
+            Output(folder).delete_folder(self.run_folder)
+
     @property
     def splits(self) -> tuple[str, ...]:
         """Names of the splits, in the order given."""

@@ -49,7 +49,7 @@ class PresampleOptions:
     """
 
     input: tuple[str, ...] = _option(
-        "files or patterns to read, local or gs://", nargs="+", action="extend", metavar="GLOB"
+        "files or patterns to read, local or gs://", (), nargs="+", action="extend", metavar="GLOB", required=True
     )
     output: str = _option("folder of the dataset to write, local or gs://", metavar="DIR")
     label: str = _option("column that holds the class", metavar="COLUMN")

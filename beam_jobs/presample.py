@@ -34,6 +34,7 @@ from beam_jobs.sources.files import SourceFile
 from beam_jobs.unique_ids import RefuseEqualIds
 from beam_jobs.write_shards import WriteBucket, WrittenShard
 from tfrecord_io.errors import PlanError, SourceError
+from tfrecord_io.manifest import Manifest
 from tfrecord_io.plan import make_plan
 from tfrecord_io.strategy import parse_strategy
 
@@ -49,20 +50,24 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
         pipeline
         | "Files" >> beam.Create(file_groups(job.source.files), reshuffle=False)
         | "Parts" >> beam.ParDo(Parts(job))
-    )
-    counted = (
-        parts
         | "Spread" >> beam.Reshuffle()
-        | "Profile" >> beam.ParDo(ProfilePart(job)).with_outputs(ProfilePart.PROFILE, main="notes")
     )
+    flow(parts, pipeline | "Once" >> beam.Create([None], reshuffle=False), job)
+
+
+def flow(parts: beam.PCollection, once: beam.PCollection, job: Job) -> beam.PCollection:
+    """The flow behind the parts, wherever they come from; `once` is one None.
+
+    Returns:
+      The Manifest, once the dataset is published; with `plan_only` nothing.
+    """
+    counted = parts | "Profile" >> beam.ParDo(ProfilePart(job)).with_outputs(ProfilePart.PROFILE, main="notes")
     profile = beam.pvalue.AsSingleton(
         counted[ProfilePart.PROFILE] | "MergeProfiles" >> beam.CombineGlobally(MergeProfiles())
     )
-    once = pipeline | "Once" >> beam.Create([None], reshuffle=False)
     layouts = once | "Plan" >> beam.Map(plan_layout, job, profile)
     if job.options.plan_only:
-        _ = layouts | "Note" >> beam.Map(note_plan, job)
-        return
+        return layouts | "Note" >> beam.Map(note_plan, job)
     layout = beam.pvalue.AsSingleton(layouts)
 
     drawn = counted.notes | "Draw" >> beam.ParDo(DrawPart(job), layout).with_outputs(
@@ -76,7 +81,7 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
     buckets = (drawn.rows, settled) | beam.Flatten() | "Buckets" >> beam.GroupByKey()
     written = beam.pvalue.AsList(buckets | "WriteShards" >> beam.ParDo(WriteBucket(job)))
     facts = beam.pvalue.AsList(drawn[DrawPart.FACTS])
-    _ = once | "Publish" >> beam.Map(audit_and_publish, job, layout, profile, cuts, facts, written, checked)
+    return once | "Publish" >> beam.Map(audit_and_publish, job, layout, profile, cuts, facts, written, checked)
 
 
 def file_groups(files: Sequence[SourceFile]) -> list[list[int]]:
@@ -134,10 +139,10 @@ def audit_and_publish(
     facts: list[RangeFacts],
     written: list[WrittenShard],
     _checked: list[None],  # waited for, so that nothing is published before ids are known to differ
-) -> None:
+) -> Manifest:
     """The stage Publish."""
     with reported():
-        publish(job, layout, profile, cuts, facts, written)
+        return publish(job, layout, profile, cuts, facts, written)
 
 
 def make_layout(job: Job, profile: Profile) -> Layout:
@@ -155,6 +160,8 @@ def make_layout(job: Job, profile: Profile) -> Layout:
             f"--where {job.options.where!r} leaves out all {profile.filtered:,} rows that it judged. Let more pass."
         )
     if not rows:
+        if not job.options.input:
+            raise SourceError("The PCollection holds no usable rows. Check the steps before Presample.")
         raise SourceError(
             f"--input {' '.join(job.options.input)}: the files hold no usable rows. Check that there is more than a "
             "header in them."

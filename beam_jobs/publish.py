@@ -81,7 +81,7 @@ def _manifest(
         source={
             "patterns": list(job.options.input),
             "format": job.source.format,
-            "files": len(job.source.files),
+            "files": sum(1 for file in job.source.files if file.bytes),  # a PCollection is none
             "bytes": sum(file.bytes for file in job.source.files),
             "rows": profile.rows,
             "rejected_rows": log.total,

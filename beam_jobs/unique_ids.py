@@ -50,11 +50,11 @@ class RefuseEqualIds(beam.DoFn):
 
 
 def _equal(options: PresampleOptions, key: Id) -> str:
-    columns = options.row_id
+    columns, files = options.row_id, bool(options.input)
     hidden = [name in options.drop_columns for name in columns]
     values = [value.decode("utf-8", "backslashreplace") for value in key]
     shown = ", ".join(MASK if hide else value for hide, value in zip(hidden, values, strict=True))
     return (
         f"--row_id {','.join(columns)}: more than one row has the id {shown}. Ids must be unique, or equal rows could "
-        "not be told apart in the draw. Name more columns, or leave --row_id out."
+        f"not be told apart in the draw. Name more columns{', or leave --row_id out' if files else ''}."
     )

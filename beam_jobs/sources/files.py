@@ -18,6 +18,9 @@ from apache_beam.io.filesystems import FileSystems
 
 from tfrecord_io.errors import SourceError
 
+ROWS = "pcollection"
+"""The format of a source that is no file: the rows of a PCollection."""
+
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -58,7 +61,8 @@ def match_files(patterns: tuple[str, ...]) -> list[SourceFile]:
 
 def place(kind: str, position: int) -> str:
     """Where a row lies in its file, in words; `kind` is the format."""
-    return {"csv": "line at byte", "tfrecord": "record at byte"}.get(kind, "row") + f" {position}"
+    words = {"csv": "line at byte", "tfrecord": "record at byte", ROWS: "row_id digest"}
+    return words.get(kind, "row") + f" {position}"
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from beam_jobs.sources import open_source
 from beam_jobs.sources.block import Range
 from beam_jobs.sources.csv import CsvSource
 from beam_jobs.sources.csv_lines import parse_lines
+from beam_jobs.sources.declared import DeclaredField
 
 Table = tuple[list[list[str]], list[tuple[list[bool], str, int]]]
 """Rows of cells, and for each one which cells are quoted, its line end and how many empty lines follow."""
@@ -56,7 +57,7 @@ def opened(path: Path, block_size: int, quoted_newlines: bool) -> CsvSource:
     options = PresampleOptions(
         input=(str(path),), output="none", label="c0", block_size=block_size, quoted_newlines=quoted_newlines
     )
-    source = open_source(options, [{"name": "c0", "type": "STRING"}])
+    source = open_source(options, [DeclaredField(name="c0", type="STRING")])
     assert isinstance(source, CsvSource)
     return source
 

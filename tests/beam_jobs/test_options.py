@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,12 @@ def test_a_value_of_the_wrong_type_is_named(name: str, value: object, kinds: str
 def test_a_repeated_input_adds_files() -> None:
     arguments = ["--input", "a.csv", "b.csv", "--input", "c.csv", "--output", "out", "--label", "y"]
     assert from_namespace(make_parser().parse_args(arguments)).input == ("a.csv", "b.csv", "c.csv")
+
+
+@pytest.mark.parametrize("start", [beam_jobs.run, beam_jobs.plan])
+def test_files_are_needed(start: Callable[[PresampleOptions], object]) -> None:
+    with pytest.raises(UsageError, match="--input names no file"):
+        start(PresampleOptions(output="out", label="y"))
 
 
 def test_a_plan_from_python_writes_nothing(tmp_path: Path) -> None:
