@@ -197,7 +197,7 @@ def open_tfrecord(
     if weight_out in seen:
         raise weight_collision(files[0], weight_out)
     dtypes = {name: dtype for name, (dtype, *_) in seen.items()}
-    dtypes |= {keys.label: dtype for dtype, _ in labels.most_common(1)}
+    dtypes.update((keys.label, dtype) for dtype, _ in labels.most_common(1))
     check_columns(keys, weight_out, sorted(dtypes), files[0].path)
     return TFRecordSource(files, dtypes, keys, weight_out, block_size)
 
