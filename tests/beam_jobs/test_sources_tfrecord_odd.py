@@ -101,3 +101,19 @@ def test_the_weight_must_be_a_new_feature(presample: Presample, tmp_path: Path) 
     records = [example(y=i % 2) for i in range(4200)] + [_unpacked(1, weight=1.0)]
     with pytest.raises(SourceError, match=r"--weight_out weight: .*rows\.tfrecord already has a feature of that name"):
         presample(_write(tmp_path / "rows.tfrecord", records), strategy="none")
+
+
+def test_a_weight_of_another_kind_in_a_record_that_is_not_kept(presample: Presample, tmp_path: Path) -> None:
+    records = [example(y=0, w=0.5)] * 4100 + [example(y=1, w=0.5)] * 100 + [example(y=1, w=2)] * 3
+    made = presample(_write(tmp_path / "rows.tfrecord", records), strategy="max=1", weight_in="w")
+    assert made.classes()[1].source_rows == 103
+    assert made.classes()[1].source_weight == 56
+
+
+def test_damage_in_a_record_that_is_not_kept(presample: Presample, tmp_path: Path) -> None:
+    path = _write(tmp_path / "rows.tfrecord", [example(y=i % 2, id=i) for i in range(4200)])
+    content = bytearray(path.read_bytes())
+    content[-6] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"record 4199 at byte \d+ is damaged: the CRC of its payload"):
+        presample(path, strategy="max=1")
