@@ -8,6 +8,7 @@ a damaged file and ends the job.
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -172,24 +173,32 @@ def open_tfrecord(
 ) -> TFRecordSource:
     """Looks at the first records of the first files for the dtypes of the key columns.
 
+    The label is of the type that most of them have; others make bad rows.
+
     Raises:
-      SourceError: no record in them holds a key column, or they already hold the weight column.
+      SourceError: no record in them holds a key column, they already hold the weight column, or another
+        feature is of two types.
     """
     if declared:
         raise UsageError("--schema is for CSV and Parquet: each feature of a TFRecord states its own type.")
     seen: Seen = {}
+    labels: Counter[str] = Counter()
     for file, records in _sample(files):
         for row, position in enumerate(records.positions.tolist()):
             try:
                 features = parse_example(records.payload(row))
             except SourceError:
                 continue  # pass 1 will reject it
-            for name, (dtype, count) in counts_of(features).items():
+            found = counts_of(features)
+            if keys.label in found:
+                labels[found.pop(keys.label)[0]] += 1
+            for name, (dtype, count) in found.items():
                 widen(seen, name, (dtype, count, count, 1), f"{file.path}, record at byte {position}")
     if weight_out in seen:
         raise weight_collision(files[0], weight_out)
-    check_columns(keys, weight_out, sorted(seen), files[0].path)
     dtypes = {name: dtype for name, (dtype, *_) in seen.items()}
+    dtypes.update((keys.label, dtype) for dtype, _ in labels.most_common(1))
+    check_columns(keys, weight_out, sorted(dtypes), files[0].path)
     return TFRecordSource(files, dtypes, keys, weight_out, block_size)
 
 

@@ -45,6 +45,7 @@ def test_bytes_stay_in_their_order():
     assert dropped([one + more + two], {"b"}) == [one + more + b"\n\x00"]
     assert dropped([more + one + two], {"a"}) == [more + b"\n\x00" + two]
     assert dropped([two, one], {"a"}) == [two, b"\n\x00"]
+    assert dropped([one, two, one + two, two], {"a"}) == [b"\n\x00", two, b"\n\x00" + two, two]
     assert dropped([b"", more], {"a"}) == [b"", more]
     assert dropped([], {"a"}) == []
 
