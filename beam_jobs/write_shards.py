@@ -16,6 +16,7 @@ from apache_beam.metrics import Metrics
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
 from beam_jobs.memory import keep_freed_memory
+from beam_jobs.ordered import ordered_map
 from beam_jobs.progress import PROGRESS
 from beam_jobs.shuffle import Parcel, receive
 from beam_jobs.sources.block import IntArray
@@ -70,7 +71,7 @@ class WriteBucket(beam.DoFn):
         digest = hashlib.sha256()
         size = 0
         with self._job.output.create(name) as file:
-            for piece in _pieces(examples, rows, self._job.options.compression):
+            for piece in self._pieces(examples, rows):
                 file.write(piece)
                 digest.update(piece)
                 size += len(piece)
@@ -79,15 +80,15 @@ class WriteBucket(beam.DoFn):
         PROGRESS.add("WriteShards", len(rows), size)
         return WrittenShard(shard, name, len(rows), size, digest.hexdigest(), weight)
 
-
-def _pieces(examples: pa.LargeBinaryArray, rows: IntArray, compression: str) -> Iterator[memoryview | bytes]:
-    """The content of a shard, some thousand records at a time."""
-    zipped = GzipStream() if compression == "gzip" else None
-    for start in range(0, len(rows), _FRAMES_AT_ONCE):
-        framed = frame(examples.take(pa.array(rows[start : start + _FRAMES_AT_ONCE])))
-        yield zipped.add(framed) if zipped else memoryview(framed)
-    if zipped:
-        yield zipped.finish()
+    def _pieces(self, examples: pa.LargeBinaryArray, rows: IntArray) -> Iterator[memoryview | bytes]:
+        """The content of a shard, some thousand records at a time; the next are framed while those are written."""
+        zipped = GzipStream() if self._job.options.compression == "gzip" else None
+        pieces = [rows[start : start + _FRAMES_AT_ONCE] for start in range(0, len(rows), _FRAMES_AT_ONCE)]
+        threads = self._job.threads if len(pieces) > 1 else 1
+        for framed in ordered_map(lambda piece: frame(examples.take(pa.array(piece))), pieces, threads):
+            yield zipped.add(framed) if zipped else memoryview(framed)
+        if zipped:
+            yield zipped.finish()
 
 
 def _order(rows: pa.Table, shards: IntArray) -> IntArray:
