@@ -1,4 +1,4 @@
-"""Pass 2: draws rows by their hash, and parses, encodes and moves those alone."""
+"""Pass 2: draws rows by their hash, and parses, converts and moves those alone."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from beam_jobs.cut import Band, Candidates, Cuts
 from beam_jobs.facts import StoredFacts
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
-from beam_jobs.kept_rows import KEPT, UNSURE, pack, unpack
+from beam_jobs.kept_rows import Places, columns_of, kept_rows, read, strata_of, unsure_rows
 from beam_jobs.layout import Layout
 from beam_jobs.memory import keep_freed_memory
 from beam_jobs.ordered import ordered_map
 from beam_jobs.profile import PartNotes, identity_digest
 from beam_jobs.progress import PROGRESS
 from beam_jobs.rejects import RejectedRow, bad_row
-from beam_jobs.shuffle import Outbox, Parcel
-from beam_jobs.sources.block import Block, Encoded, IntArray, Range
+from beam_jobs.shuffle import Outbox, Parcel, pack
+from beam_jobs.sources.block import Block, IntArray, Range, Stored
 from beam_jobs.unique_ids import id_groups
 from tfrecord_io import hashing
 from tfrecord_io.errors import SourceError
 from tfrecord_io.hashing import UInt64Array
 
-_ENCODE_ROWS = 4_096
+_CONVERT_ROWS = 4_096
 
 
 @dataclass(frozen=True)
@@ -90,17 +90,18 @@ class DrawPart(beam.DoFn):
         job = self._job
         choose = _Choose(job, layout)
 
-        def encode(chosen: Chosen) -> tuple[Chosen, Encoded]:
-            return chosen, chosen.rows.encode(layout.factors[chosen.strata])
+        def convert(chosen: Chosen) -> tuple[Chosen, Stored, pa.RecordBatch]:
+            stored = chosen.rows.to_stored(layout.factors[chosen.strata])
+            return chosen, stored, _kept_rows(layout, chosen, stored)
 
         picked = ordered_map(choose, _with_strata(job, notes, layout), job.block_threads)
-        for chosen, encoded in ordered_map(encode, _in_batches(picked), job.threads):
+        for chosen, stored, kept in ordered_map(convert, _in_batches(picked), job.threads):
             candidates.add(layout, chosen)
-            self._note(facts, chosen, encoded)
-            yield _kept_rows(layout, chosen, encoded), _unsure_rows(chosen, encoded)
+            self._note(facts, chosen, stored)
+            yield kept, _unsure_rows(chosen, stored)
 
-    def _note(self, facts: RangeFacts, chosen: Chosen, encoded: Encoded) -> None:
-        for reject in encoded.rejects:
+    def _note(self, facts: RangeFacts, chosen: Chosen, stored: Stored) -> None:
+        for reject in stored.rejects:
             at = reject.row
             row = RejectedRow.of(self._job.source.files[chosen.files[at]], reject)
             copies = int(chosen.copies[at])
@@ -110,7 +111,7 @@ class DrawPart(beam.DoFn):
             facts.lost.append(LostRow(int(chosen.strata[at]), int(chosen.folds[at]), copies, unsure, row))
         if chosen.ids:
             facts.ids += id_groups(chosen.ids)
-        facts.stored.note(chosen, encoded)
+        facts.stored.note(chosen, stored)
 
 
 class SettleUnsure(beam.DoFn):
@@ -123,18 +124,15 @@ class SettleUnsure(beam.DoFn):
     def process(self, packed: bytes, layout: Layout, cuts: Cuts) -> Iterator[tuple[int, Parcel]]:
         """Looks up the fold of each."""
         with reported():
-            rows = unpack([packed], UNSURE)
-            strata, u, order, files, positions = (
-                rows.column(name).to_numpy() for name in ("stratum", "u", "order", "file", "position")
-            )
-            folds, inside = cuts.folds_of(Band(strata, u, files.astype(np.int64), positions))
+            rows = read([packed])
+            strata, u, places = strata_of(rows)
+            folds, inside = cuts.folds_of(Band(strata, u, places.files.astype(np.int64), places.positions))
             at = np.flatnonzero(inside)
-            shards = layout.shard_of(strata[at], folds[at], order[at])
-            kept = rows.take(pa.array(at)).drop_columns(["stratum", "u"]).add_column(0, "shard", pa.array(shards))
             self._kept.inc(len(at))
+            shards = layout.shard_of(strata[at], folds[at], places.order[at])
+            columns = columns_of(rows, kept=False).take(pa.array(at))
             outbox = Outbox(self._job, layout)
-            for batch in kept.cast(KEPT).to_batches():
-                yield from outbox.add(batch)
+            yield from outbox.add(kept_rows(shards, places.take(at), columns))
             yield from outbox.flush()
 
 
@@ -185,7 +183,7 @@ def _in_batches(picked: Iterator[Chosen]) -> Iterator[Chosen]:
     waiting: list[Chosen] = []
     for chosen in picked:
         waiting.append(chosen)
-        if sum(len(each.rows) for each in waiting) >= _ENCODE_ROWS:
+        if sum(len(each.rows) for each in waiting) >= _CONVERT_ROWS:
             yield Chosen.join(waiting)
             waiting = []
     if waiting:
@@ -213,34 +211,31 @@ def _changed(job: Job, part: Range, rows: int) -> SourceError:
     return SourceError(f"{name} changed while it was read: it held {rows} rows there a moment ago. Run again.")
 
 
-def _kept_rows(layout: Layout, chosen: Chosen, encoded: Encoded) -> pa.RecordBatch:
-    """One row for each sure copy of each good row, with its place."""
-    copies = chosen.copies[encoded.good]
+def _kept_rows(layout: Layout, chosen: Chosen, stored: Stored) -> pa.RecordBatch:
+    """One row for each sure copy of each good row."""
+    copies = chosen.copies[stored.good]
     source = np.repeat(np.arange(len(copies)), copies)
     copy = np.arange(len(source)) - np.repeat(np.cumsum(copies) - copies, copies)
-    rows = encoded.good[source]
+    rows = stored.good[source]
     order = hashing.vary(chosen.order[rows], copy)
     shards = layout.shard_of(chosen.strata[rows], chosen.folds[rows], order)
-    return pa.record_batch([pa.array(shards), *_payload(chosen, encoded, source, order)], schema=KEPT)
+    return kept_rows(shards, _places(chosen, stored, source, order), _take(stored.columns, source))
 
 
-def _unsure_rows(chosen: Chosen, encoded: Encoded) -> pa.RecordBatch:
+def _unsure_rows(chosen: Chosen, stored: Stored) -> pa.RecordBatch:
     """One row for the copy of each good row that the cuts decide about."""
-    source = np.flatnonzero(chosen.unsure[encoded.good])
-    rows = encoded.good[source]
-    order = hashing.vary(chosen.order[rows], chosen.copies[rows])
-    head = [pa.array(chosen.strata[rows]), pa.array(chosen.u[rows])]
-    return pa.record_batch([*head, *_payload(chosen, encoded, source, order)], schema=UNSURE)
+    source = np.flatnonzero(chosen.unsure[stored.good])
+    rows = stored.good[source]
+    places = _places(chosen, stored, source, hashing.vary(chosen.order[rows], chosen.copies[rows]))
+    return unsure_rows(chosen.strata[rows], chosen.u[rows], places, _take(stored.columns, source))
 
 
-def _payload(chosen: Chosen, encoded: Encoded, source: IntArray, order: UInt64Array) -> list[pa.Array]:
-    """What both kinds of rows have; `source` indexes the encoded rows."""
-    rows = encoded.good[source]
-    everything = len(source) == len(encoded.payloads) and bool((np.diff(source) == 1).all())
-    return [
-        pa.array(order),
-        pa.array(chosen.files[rows]),
-        pa.array(chosen.rows.positions[rows]),
-        pa.array(encoded.weights[source]),
-        encoded.payloads if everything else encoded.payloads.take(pa.array(source)),
-    ]
+def _places(chosen: Chosen, stored: Stored, source: IntArray, order: UInt64Array) -> Places:
+    """Of some of the stored rows, which `source` indexes."""
+    rows = stored.good[source]
+    return Places(order, chosen.files[rows], chosen.rows.positions[rows], stored.weights[source])
+
+
+def _take(columns: pa.RecordBatch, rows: IntArray) -> pa.RecordBatch:
+    everything = len(rows) == columns.num_rows and bool((np.diff(rows) == 1).all())
+    return columns if everything else columns.take(pa.array(rows))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from beam_jobs.chosen import Chosen
 from beam_jobs.cut import Band, Cuts
-from beam_jobs.sources.block import Encoded, Schema
+from beam_jobs.sources.block import Schema, Stored
 from beam_jobs.sources.feature_table import FeatureTable
 from beam_jobs.sources.tfrecord_features import Seen, widen
 
@@ -25,7 +25,7 @@ _WHERE = "The kept records"
 
 @dataclass(frozen=True)
 class Waiting:
-    """Stored rows that the cut may leave out [w]: where they rank, and their `absent` and `features` as in Encoded."""
+    """Stored rows that the cut may leave out [w]: where they rank, and their `absent` and `features` as in Stored."""
 
     band: Band
     absent: Mapping[str, BoolArray]
@@ -47,17 +47,17 @@ class StoredFacts:
     features: Seen = field(default_factory=dict)
     waiting: list[Waiting] = field(default_factory=list)
 
-    def note(self, chosen: Chosen, encoded: Encoded) -> None:
-        """Adds the facts of rows that were encoded."""
-        good = encoded.good
+    def note(self, chosen: Chosen, stored: Stored) -> None:
+        """Adds the facts of rows that were stored."""
+        good = stored.good
         unsure = chosen.copies[good] == 0
         at = good[unsure]
         band = Band.of(chosen, at)
-        rows = Waiting(band, encoded.absent, encoded.features)
+        rows = Waiting(band, stored.absent, stored.features)
         self.merge(rows.facts(~unsure))
         if len(at):
-            absent = {name: missing[unsure] for name, missing in encoded.absent.items()}
-            features = encoded.features.take(unsure) if encoded.features else None
+            absent = {name: missing[unsure] for name, missing in stored.absent.items()}
+            features = stored.features.take(unsure) if stored.features else None
             self.waiting.append(Waiting(band, absent, features))
 
     def merge(self, other: StoredFacts) -> None:

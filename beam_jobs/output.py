@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
@@ -67,15 +68,21 @@ class Output:
             raise FileNotFoundError(errno.ENOENT, "there is no such file", path)
         return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
 
-    def read(self, name: str, offset: int, size: int) -> bytes:
-        """A part of a file.
+    def read(self, name: str, offset: int, size: int) -> pa.Buffer:
+        """A part of a file; of a local one mapped, not copied.
 
         Raises:
           OutputError: the file does not hold it.
         """
-        with _explained(self.path(name)), self.open(self.path(name)) as file:
-            file.seek(offset)
-            content = read_fully(file, size)
+        with _explained(self.path(name)):
+            if self.is_local:
+                with pa.memory_map(self.path(name)) as file:
+                    file.seek(offset)
+                    content = file.read_buffer(size)
+            else:
+                with self.open(self.path(name)) as file:
+                    file.seek(offset)
+                    content = pa.py_buffer(read_fully(file, size))
         if len(content) < size:
             raise OutputError(f"{self.path(name)} was cut short while the job ran. Run again.")
         return content

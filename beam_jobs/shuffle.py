@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.metrics import Metrics
 
+from beam_jobs import kept_rows
 from beam_jobs.job import Job
-from beam_jobs.kept_rows import KEPT, pack, unpack
 from beam_jobs.layout import Layout
 from beam_jobs.output import Output
 
@@ -35,51 +35,53 @@ class Outbox:
         self._size = 0
         self._moved = Metrics.counter("presample.draw", "bytes_shuffled")
 
-    def add(self, batch: pa.RecordBatch) -> Iterator[tuple[int, Parcel]]:
-        """Takes rows of schema `KEPT`; yields (bucket, parcel) when it holds enough."""
-        self._batches.append(batch)
-        self._size += batch.nbytes
+    def add(self, rows: pa.RecordBatch) -> Iterator[tuple[int, Parcel]]:
+        """Takes kept rows; yields (bucket, parcel) when it holds enough."""
+        if rows.num_rows:
+            self._batches.append(rows)
+            self._size += rows.nbytes
         if self._size >= _FLUSH_BYTES:
             yield from self.flush()
 
     def flush(self) -> Iterator[tuple[int, Parcel]]:
         """Hands over all that it holds."""
-        rows = pa.Table.from_batches(self._batches, KEPT)
+        if not self._batches:
+            return
+        rows = pa.Table.from_batches(self._batches)
         self._batches, self._size = [], 0
-        if rows.num_rows:
-            buckets = list(_by_bucket(rows, self._layout))
-            yield from self._spill(buckets) if self._job.spill else self._pack(buckets)
+        buckets = _by_bucket(rows, self._layout)
+        for bucket, parcel in self._spill(buckets) if self._job.spill else self._pack(buckets):
+            self._moved.inc(len(parcel) if isinstance(parcel, bytes) else parcel[2])
+            yield bucket, parcel
 
-    def _pack(self, buckets: list[tuple[int, pa.Table]]) -> Iterator[tuple[int, Parcel]]:
+    def _pack(self, buckets: Iterator[tuple[int, pa.Table]]) -> Iterator[tuple[int, Parcel]]:
         for bucket, rows in buckets:
-            packed = pack(rows)
-            self._moved.inc(len(packed))
-            yield bucket, packed
+            yield bucket, pack(rows)
 
-    def _spill(self, buckets: list[tuple[int, pa.Table]]) -> Iterator[tuple[int, Parcel]]:
+    def _spill(self, buckets: Iterator[tuple[int, pa.Table]]) -> list[tuple[int, Parcel]]:
         name = f"{self._job.run_folder}/spill/{uuid.uuid4().hex}"
-        offset = 0
         parcels: list[tuple[int, Parcel]] = []
         with _spill_folder(self._job).create(name) as file:
+            offset = 0
             for bucket, rows in buckets:
-                packed = pack(rows)
-                file.write(packed)
-                parcels.append((bucket, (name, offset, len(packed))))
-                offset += len(packed)
-        self._moved.inc(offset)
-        yield from parcels
+                kept_rows.write(rows, file)
+                end = file.tell()
+                parcels.append((bucket, (name, offset, end - offset)))
+                offset = end
+        return parcels
+
+
+def pack(rows: pa.Table) -> bytes:
+    """Some rows as one element of a PCollection."""
+    sink = pa.BufferOutputStream()
+    kept_rows.write(rows, sink)
+    return bytes(sink.getvalue())
 
 
 def receive(job: Job, parcels: Iterable[Parcel]) -> pa.Table:
     """All rows of a bucket, in no particular order."""
-    return unpack((_content(job, parcel) for parcel in parcels), KEPT)
-
-
-def _content(job: Job, parcel: Parcel) -> bytes:
-    if isinstance(parcel, bytes):
-        return parcel
-    name, offset, size = parcel
-    return _spill_folder(job).read(name, offset, size)
+    folder = _spill_folder(job)
+    return kept_rows.read(each if isinstance(each, bytes) else folder.read(*each) for each in parcels)
 
 
 def _spill_folder(job: Job) -> Output:
@@ -87,12 +89,13 @@ def _spill_folder(job: Job) -> Output:
 
 
 def _by_bucket(rows: pa.Table, layout: Layout) -> Iterator[tuple[int, pa.Table]]:
-    owner = layout.bucket_of_shard[rows.column("shard").to_numpy()]
+    owner = layout.bucket_of_shard[rows.column(0).to_numpy()]
     order = np.argsort(owner, kind="stable")
     found, starts = np.unique(owner[order], return_index=True)
     if len(found) == 1:
         yield int(found[0]), rows
         return
-    sorted_rows = rows.take(pa.array(order))
-    for bucket, start, stop in zip(found.tolist(), starts.tolist(), [*starts.tolist()[1:], len(order)], strict=True):
-        yield bucket, sorted_rows.slice(start, stop - start)
+    bounds = [*starts.tolist(), len(order)]
+    rows = rows.combine_chunks().take(pa.array(order))
+    for bucket, start, stop in zip(found.tolist(), bounds, bounds[1:], strict=False):
+        yield bucket, rows.slice(start, stop - start)

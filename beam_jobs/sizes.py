@@ -51,21 +51,22 @@ class SizeModel:
         original: list[IntArray] = []
         for block in source.sample():
             keys = block.keys()
-            rows = _some(np.flatnonzero(keys.codes >= 0), block.positions)
-            if not len(rows):
+            some = _some(np.flatnonzero(keys.codes >= 0), block.positions)
+            if not len(some):
                 continue
-            picked.append(block.pick(rows))
+            picked.append(block.pick(some))
             table = np.array([found.setdefault(label, len(found)) for label in keys.labels], np.int64)
-            codes.append(table[keys.codes[rows]])
-            original.append(block.row_bytes[rows] if block.row_bytes is not None else np.zeros(len(rows), np.int64))
+            codes.append(table[keys.codes[some]])
+            original.append(block.row_bytes[some] if block.row_bytes is not None else np.zeros(len(some), np.int64))
         if not picked:
             return cls()
-        encoded = type(picked[0]).join(picked).encode(np.ones(sum(map(len, picked))))
-        code = np.concatenate(codes)[encoded.good]
-        text = np.concatenate(original)[encoded.good]
-        overall = _sizes(encoded.payloads, text, np.arange(len(code)), compression, 1.0)
+        rows = type(picked[0]).join(picked).to_stored(np.ones(sum(map(len, picked))))
+        payloads = source.serialize(rows.columns, rows.weights)
+        code = np.concatenate(codes)[rows.good]
+        text = np.concatenate(original)[rows.good]
+        overall = _sizes(payloads, text, np.arange(len(code)), compression, 1.0)
         classes = {
-            label: _sizes(encoded.payloads, text, np.flatnonzero(code == index), compression, overall.ratio)
+            label: _sizes(payloads, text, np.flatnonzero(code == index), compression, overall.ratio)
             for label, index in found.items()
             if np.count_nonzero(code == index) >= _ENOUGH_ROWS
         }

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.acero as acero
 
 from beam_jobs.where_parser import parse_where
 from tfrecord_io.errors import UsageError
@@ -81,6 +80,8 @@ class Where:
         return Judged(passes, wrong)
 
     def _evaluate(self, table: pa.Table) -> pa.ChunkedArray:
+        from pyarrow import acero  # brings pandas along, where that is there
+
         source = acero.Declaration("table_source", acero.TableSourceNodeOptions(table))
         result = acero.ProjectNodeOptions([parse_where(self.text).expression], ["passes"])
         # One thread: rows stay in their order, and workers bring threads of their own.

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_jobs.sources.arrow_types import as_text
-from beam_jobs.sources.block import Block, Encoded, FloatArray, IntArray, KeyColumns, Keys, Range, Reject
+from beam_jobs.sources.block import Block, FloatArray, IntArray, KeyColumns, Keys, Range, Reject, Stored
 from beam_jobs.sources.columns import EVERYTHING, check_columns, check_types
 from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.dict_rows import Misfit
@@ -103,10 +103,10 @@ class BatchBlock(ParquetBlock):
         rows = np.flatnonzero(self.positions % np.uint64(_SIZED) == 0)
         keys = dataclasses.replace(self._source.key_columns, weight=None)  # which may be no number in a bad row
         source = dataclasses.replace(self._source, key_columns=keys)
-        encoded = ParquetRows(source, self._file, *self._take(rows)).encode(np.ones(len(rows)))
+        stored = ParquetRows(source, self._file, *self._take(rows)).to_stored(np.ones(len(rows)))
         sizes = np.zeros(len(self), np.int64)
-        lengths = pc.binary_length(encoded.payloads).to_numpy(zero_copy_only=False)
-        sizes[rows[encoded.good]] = _SIZED * (FRAME_BYTES + lengths)
+        lengths = pc.binary_length(source.serialize(stored.columns, stored.weights)).to_numpy(zero_copy_only=False)
+        sizes[rows[stored.good]] = _SIZED * (FRAME_BYTES + lengths)
         return sizes
 
     @property
@@ -142,10 +142,10 @@ class BatchBlock(ParquetBlock):
 class BatchRows(ParquetRows):
     """Drawn rows of a PCollection."""
 
-    def encode(self, factors: FloatArray) -> Encoded:
-        encoded = super().encode(factors)
-        encoded.rejects = _with_ids(encoded.rejects, self._source, self._table)
-        return encoded
+    def to_stored(self, factors: FloatArray) -> Stored:
+        stored = super().to_stored(factors)
+        stored.rejects = _with_ids(stored.rejects, self._source, self._table)
+        return stored
 
     def check(self) -> list[Reject]:
         return _with_ids(super().check(), self._source, self._table)

@@ -16,6 +16,7 @@ from beam_jobs.sources.feature_table import FeatureTable
 from beam_jobs.sources.files import SourceFile
 from beam_jobs.split_time import SplitTime
 from beam_jobs.where import Where
+from tfrecord_io.examples import encode_examples
 from tfrecord_io.hashing import UInt64Array
 from tfrecord_io.labels import Label
 
@@ -94,15 +95,15 @@ class Keys:
 
 
 @dataclass
-class Encoded:
-    """Drawn rows as Examples with their weight.
+class Stored:
+    """Drawn rows in the types that they are stored in.
 
-    `good` [m] indexes the rows that were to be encoded; payloads and weights [m] belong to them.
-    `absent` marks the rows [m] without a value, for each feature that some lack. `features` says what
-    is in each of them, where only reading the rows can tell.
+    `columns` are all but the weight. `good` [m] indexes the rows that were to be converted; columns
+    and weights [m] belong to them. `absent` marks the rows [m] without a value, for each feature that
+    some lack. `features` says what is in each of them, where only reading the rows can tell.
     """
 
-    payloads: pa.LargeBinaryArray
+    columns: pa.RecordBatch
     good: IntArray
     weights: npt.NDArray[np.float32]
     rejects: list[Reject]
@@ -154,16 +155,16 @@ class Rows(ABC):
         return len(self.positions)
 
     @abstractmethod
-    def encode(self, factors: FloatArray) -> Encoded:
-        """Parses and serializes them.
+    def to_stored(self, factors: FloatArray) -> Stored:
+        """Parses them, and converts them to the types that they are stored in.
 
         Args:
           factors: what multiplies each row's original weight [n].
         """
 
     def check(self) -> list[Reject]:
-        """The rows that `encode` would refuse, found at its price or less."""
-        return self.encode(np.ones(len(self))).rejects
+        """The rows that `to_stored` would refuse, found at its price or less."""
+        return self.to_stored(np.ones(len(self))).rejects
 
     @classmethod
     @abstractmethod
@@ -178,6 +179,8 @@ class Source(ABC):
     files: Sequence[SourceFile]
     threaded: bool = True
     """Whether blocks may be worked on in several threads, and after the next ones are read."""
+    weight_out: str
+    """Name of the weight column to write."""
 
     @property
     @abstractmethod
@@ -204,3 +207,8 @@ class Source(ABC):
     @abstractmethod
     def sample(self) -> Iterator[Block]:
         """A few blocks from fixed places, whatever the block size: to infer types and sizes from."""
+
+    def serialize(self, columns: pa.RecordBatch, weights: npt.NDArray[np.float32]) -> pa.LargeBinaryArray:
+        """Stored rows [m] as records, their weight among the features."""
+        fields = [*columns.schema, pa.field(self.weight_out, pa.float32())]
+        return encode_examples(pa.record_batch([*columns.columns, pa.array(weights)], schema=pa.schema(fields)))

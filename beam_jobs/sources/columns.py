@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from beam_jobs.sources.block import Encoded, FloatArray, IntArray, KeyColumns, Reject
+from beam_jobs.sources.block import FloatArray, IntArray, KeyColumns, Reject, Stored
 from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile, place
 from tfrecord_io.errors import SourceError, UsageError
-from tfrecord_io.examples import encode_examples
 from tfrecord_io.hashing import UInt64Array
 
 MASK = "***"
@@ -46,11 +45,11 @@ class Selection:
 EVERYTHING = Selection()
 
 
-def encode_columns(
-    columns: dict[str, pa.Array], weight_out: str, weights: npt.NDArray[np.float32], rejects: list[Reject]
-) -> Encoded:
-    """Encodes converted columns and the weight [n], the rejected rows left out."""
-    batch = pa.RecordBatch.from_pydict({**columns, weight_out: pa.array(weights)})
+def stored_rows(columns: dict[str, pa.Array], weights: npt.NDArray[np.float32], rejects: list[Reject]) -> Stored:
+    """Converted columns and the weight [n], the rejected rows left out."""
+    # Offsets of 64 bits, so that batches can be joined to any size.
+    wide = {name: c.cast(pa.large_binary()) if pa.types.is_binary(c.type) else c for name, c in columns.items()}
+    batch = pa.RecordBatch.from_pydict(wide)
     good = np.delete(np.arange(len(weights)), [reject.row for reject in rejects])
     batch = batch.take(pa.array(good)) if rejects else batch
     absent = {
@@ -58,7 +57,7 @@ def encode_columns(
         for field, column in zip(batch.schema, batch.columns, strict=True)
         if column.null_count
     }
-    return Encoded(encode_examples(batch), good, weights[good], rejects, absent)
+    return Stored(batch, good, weights[good], rejects, absent)
 
 
 def check_weights(

@@ -13,7 +13,6 @@ from typing_extensions import Self
 
 from beam_jobs.sources.block import (
     Block,
-    Encoded,
     FloatArray,
     IntArray,
     KeyColumns,
@@ -23,8 +22,9 @@ from beam_jobs.sources.block import (
     Rows,
     Schema,
     Source,
+    Stored,
 )
-from beam_jobs.sources.columns import EVERYTHING, Selection, encode_columns, spread, stored_weights
+from beam_jobs.sources.columns import EVERYTHING, Selection, spread, stored_rows, stored_weights
 from beam_jobs.sources.csv_columns import Converted, convert_columns
 from beam_jobs.sources.csv_framing import LINES, Framing
 from beam_jobs.sources.csv_header import check_header, read_header
@@ -134,11 +134,11 @@ class CsvRows(Rows):
     def check(self) -> list[Reject]:
         return self._convert()[1]
 
-    def encode(self, factors: FloatArray) -> Encoded:
+    def to_stored(self, factors: FloatArray) -> Stored:
         found, rejects = self._convert()
         source = self._source
         weights = stored_weights(found.weights, factors, source.key_columns.weight, source.selection)
-        return encode_columns(found.columns, source.weight_out, weights, rejects)
+        return stored_rows(found.columns, weights, rejects)
 
     def _convert(self) -> tuple[Converted, list[Reject]]:
         source = self._source

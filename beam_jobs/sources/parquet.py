@@ -15,7 +15,6 @@ from beam_jobs.sources import arrow_types, parquet_columns
 from beam_jobs.sources.arrow_types import ArrowColumn
 from beam_jobs.sources.block import (
     Block,
-    Encoded,
     FloatArray,
     IntArray,
     KeyColumns,
@@ -25,13 +24,14 @@ from beam_jobs.sources.block import (
     Rows,
     Schema,
     Source,
+    Stored,
 )
 from beam_jobs.sources.columns import (
     EVERYTHING,
     Selection,
     check_columns,
     check_types,
-    encode_columns,
+    stored_rows,
     stored_weights,
 )
 from beam_jobs.sources.declared import DeclaredField
@@ -148,13 +148,13 @@ class ParquetRows(Rows):
     def check(self) -> list[Reject]:
         return self._convert(self._table.combine_chunks())[1]
 
-    def encode(self, factors: FloatArray) -> Encoded:
+    def to_stored(self, factors: FloatArray) -> Stored:
         source, weight = self._source, self._source.key_columns.weight
         table = self._table.combine_chunks()
         original = float_weights(table.column(weight), weight, self._file) if weight else None
         columns, rejects = self._convert(table)
         weights = stored_weights(original, factors, weight, source.selection)
-        return encode_columns(columns, source.weight_out, weights, rejects)
+        return stored_rows(columns, weights, rejects)
 
     def _convert(self, table: pa.Table) -> tuple[dict[str, pa.Array], list[Reject]]:
         columns: dict[str, pa.Array] = {}

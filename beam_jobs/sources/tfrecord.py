@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from typing_extensions import Self
 
 from beam_jobs.sources.block import (
     RAW_LIMIT,
     Block,
-    Encoded,
     FloatArray,
     IntArray,
     KeyColumns,
@@ -30,6 +30,7 @@ from beam_jobs.sources.block import (
     Rows,
     Schema,
     Source,
+    Stored,
 )
 from beam_jobs.sources.columns import check_columns, check_weights, stored_weights
 from beam_jobs.sources.declared import DeclaredField
@@ -49,6 +50,7 @@ from tfrecord_io.records import masked_crc32c
 from tfrecord_io.slices import padded
 
 SAMPLE_FILES = 64
+_PAYLOAD = "payload"
 SAMPLE_RECORDS = 4_096
 SAMPLE_BYTES = 1 << 26
 SAMPLE_BLOCK = 1 << 20
@@ -67,7 +69,7 @@ class TFRecordSource(Source):
 
     @property
     def schema(self) -> Schema:
-        return {}  # only the kept records tell: see Encoded.features
+        return {}  # only the kept records tell: see Stored.features
 
     @property
     def label_dtype(self) -> str:
@@ -84,6 +86,9 @@ class TFRecordSource(Source):
     def sample(self) -> Iterator[Block]:
         for file, records in _sample(self.files):
             yield TFRecordBlock(self, file, records)
+
+    def serialize(self, columns: pa.RecordBatch, weights: npt.NDArray[np.float32]) -> pa.LargeBinaryArray:
+        return concatenate(columns.column(_PAYLOAD), feature_suffix(self.weight_out, weights))
 
 
 class TFRecordBlock(Block):
@@ -141,7 +146,7 @@ class TFRecordRows(Rows):
         self._payloads = payloads
         self.positions = positions
 
-    def encode(self, factors: FloatArray) -> Encoded:
+    def to_stored(self, factors: FloatArray) -> Stored:
         weight, weight_out = self._source.key_columns.weight, self._source.weight_out
         data, starts, stops = padded(self._payloads)
         entries = walk(data, starts, stops)
@@ -155,8 +160,8 @@ class TFRecordRows(Rows):
             columns, _ = read_columns(data, starts, stops, entries, schema)
             original = read_weights(columns.column(0), lambda row: self._payloads[row].as_py(), weight)
         weights = stored_weights(original, factors)
-        suffixed = concatenate(self._payloads, feature_suffix(weight_out, weights))
-        return Encoded(suffixed, np.arange(len(self)), weights, [], features=features)
+        columns = pa.record_batch({_PAYLOAD: self._payloads})
+        return Stored(columns, np.arange(len(self)), weights, [], features=features)
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
