@@ -19,6 +19,7 @@ from beam_jobs.kept_rows import Places, columns_of, kept_rows, read, strata_of, 
 from beam_jobs.layout import Layout
 from beam_jobs.memory import keep_freed_memory
 from beam_jobs.ordered import ordered_map
+from beam_jobs.packed import Packed
 from beam_jobs.profile import PartNotes, identity_digest
 from beam_jobs.progress import PROGRESS
 from beam_jobs.rejects import RejectedRow, bad_row
@@ -68,9 +69,10 @@ class DrawPart(beam.DoFn):
         """Once a worker."""
         keep_freed_memory()
 
-    def process(self, notes: PartNotes, layout: Layout) -> Iterator[object]:
+    def process(self, notes: PartNotes, packed: Packed[Layout]) -> Iterator[object]:
         """Reads the part once more; parses drawn rows only."""
         with reported():
+            layout = packed.value()
             candidates, facts = Candidates(np.zeros(len(layout.last), np.int64)), RangeFacts()
             outbox = Outbox(self._job, layout)
             for kept, unsure in self._draw(notes, layout, candidates, facts):
@@ -121,10 +123,10 @@ class SettleUnsure(beam.DoFn):
         self._job = job
         self._kept = Metrics.counter("presample.draw", "rows_kept")
 
-    def process(self, packed: bytes, layout: Layout, cuts: Cuts) -> Iterator[tuple[int, Parcel]]:
+    def process(self, waiting: bytes, packed: Packed[Layout], cuts: Cuts) -> Iterator[tuple[int, Parcel]]:
         """Looks up the fold of each."""
         with reported():
-            rows = read([packed])
+            rows, layout = read([waiting]), packed.value()
             strata, u, places = strata_of(rows)
             folds, inside = cuts.folds_of(Band(strata, u, places.files.astype(np.int64), places.positions))
             at = np.flatnonzero(inside)

@@ -27,6 +27,7 @@ from beam_jobs.draw import DrawPart, RangeFacts, SettleUnsure
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
 from beam_jobs.layout import Layout
+from beam_jobs.packed import Packed
 from beam_jobs.profile import MergeProfiles, Profile, ProfilePart, check_classes
 from beam_jobs.publish import check_bad_fraction, publish
 from beam_jobs.sources.block import Part
@@ -113,36 +114,38 @@ class Parts(beam.DoFn):
                 yield from ((part,) for part in ranges)
 
 
-def plan_layout(_: None, job: Job, profile: Profile) -> Layout:
+def plan_layout(_: None, job: Job, profile: Packed[Profile]) -> Packed[Layout]:
     """The stage Plan."""
     with reported():
-        return make_layout(job, profile)
+        return Packed(make_layout(job, profile.value()))
 
 
-def note_plan(layout: Layout, job: Job) -> None:
+def note_plan(layout: Packed[Layout], job: Job) -> None:
     """The last stage of `--plan_only`: leaves the plan where the launcher finds it."""
-    Path(job.run_folder, PLAN_NOTE).write_bytes(pickle.dumps(layout.plan))
+    Path(job.run_folder, PLAN_NOTE).write_bytes(pickle.dumps(layout.value().plan))
 
 
-def cut_bands(_: None, layout: Layout, candidates: list[Candidates]) -> Cuts:
+def cut_bands(_: None, layout: Packed[Layout], candidates: list[Candidates]) -> Cuts:
     """The stage Cut."""
     with reported():
-        return find_cuts(layout, candidates)
+        return find_cuts(layout.value(), candidates)
 
 
 def audit_and_publish(
     _: None,
     job: Job,
-    layout: Layout,
-    profile: Profile,
+    layout: Packed[Layout],
+    profile: Packed[Profile],
     cuts: Cuts,
     facts: list[RangeFacts],
-    written: list[WrittenShard],
+    written: list[Packed[list[WrittenShard]]],
     _checked: list[None],  # waited for, so that nothing is published before ids are known to differ
 ) -> Manifest:
     """The stage Publish."""
     with reported():
-        return publish(job, layout, profile, cuts, facts, written)
+        return publish(
+            job, layout.value(), profile.value(), cuts, facts, [shard for shards in written for shard in shards.value()]
+        )
 
 
 def make_layout(job: Job, profile: Profile) -> Layout:

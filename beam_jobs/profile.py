@@ -21,6 +21,7 @@ from beam_jobs.job import Job
 from beam_jobs.memory import keep_freed_memory
 from beam_jobs.options import DEFAULT_MAX_CLASSES, PresampleOptions
 from beam_jobs.ordered import ordered_map
+from beam_jobs.packed import Packed
 from beam_jobs.progress import PROGRESS
 from beam_jobs.rejects import RejectedRow, RejectLog, bad_row
 from beam_jobs.sources.block import Block, IntArray, Keys, Part
@@ -115,7 +116,7 @@ class ProfilePart(beam.DoFn):
                 profile.rejects.add(RejectedRow.of(job.source.files[each.file], reject) for reject in keys.rejects)
                 if keys.rejects and job.options.on_bad_row == "fail":
                     raise bad_row(profile.rejects.first(), job.source.format)
-                check_classes(len({label for _, label in index.classes}), 0, job.options)
+                check_classes(index.labels, 0, job.options)
                 PROGRESS.add("Profile", len(block), block.total_bytes)
         profile.tallies = counter.totals(index.classes)
         return PartNotes.pack(part, index.classes, codes), profile
@@ -140,9 +141,9 @@ class MergeProfiles(beam.CombineFn):
             total.merge(accumulator)
         return total
 
-    def extract_output(self, accumulator: Profile) -> Profile:
+    def extract_output(self, accumulator: Profile) -> Packed[Profile]:
         """The sum itself."""
-        return accumulator
+        return Packed(accumulator)
 
 
 class _KeyStage:

@@ -25,8 +25,14 @@ class ClassIndex:
         self.classes: list[Class] = []
         self._splits = splits
         self._numbers: dict[Class, int] = {}
+        self._seen: set[Label] = set()
         self._labels: Sequence[Label] = ()
         self._table = np.full((len(splits), 0), -1, np.int64)
+
+    @property
+    def labels(self) -> int:
+        """How many labels were met."""
+        return len(self._seen)
 
     def codes(self, keys: Keys, splits: IntArray) -> IntArray:
         """The number of each row's class [n]; -1 for bad rows.
@@ -60,6 +66,7 @@ class ClassIndex:
         number = self._numbers.setdefault(key, len(self.classes))
         if number == len(self.classes):
             self.classes.append(key)
+            self._seen.add(key[1])
         return number
 
 

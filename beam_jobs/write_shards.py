@@ -23,6 +23,7 @@ from beam_jobs.job import Job
 from beam_jobs.kept_rows import columns_of, shards_of
 from beam_jobs.memory import keep_freed_memory
 from beam_jobs.ordered import ordered_map
+from beam_jobs.packed import Packed
 from beam_jobs.progress import PROGRESS
 from beam_jobs.shuffle import Parcel, receive
 from beam_jobs.sources.block import IntArray, Source
@@ -46,7 +47,7 @@ class WrittenShard:
 
 
 class WriteBucket(beam.DoFn):
-    """(bucket, parcels) -> WrittenShards. Holds one bucket in memory."""
+    """(bucket, parcels) -> its WrittenShards. Holds one bucket in memory."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -57,27 +58,30 @@ class WriteBucket(beam.DoFn):
         """Once a worker."""
         keep_freed_memory()
 
-    def process(self, element: tuple[int, Iterable[Parcel]]) -> Iterator[WrittenShard]:
+    def process(self, element: tuple[int, Iterable[Parcel]]) -> Iterator[Packed[list[WrittenShard]]]:
         """Writes the shards of one bucket."""
         with reported():
-            bucket = _Bucket.of(receive(self._job, element[1]))
-            pieces = ordered_map(functools.partial(bucket.piece, self._job.source), bucket.starts, self._job.threads)
-            row, content, ends = 0, memoryview(b""), np.zeros(1, np.int64)
-            for shard, stop, weight in bucket.shards():
-                with _ShardFile(self._job, shard) as file:
-                    first = row
-                    while row < stop:
-                        if row % _ROWS_AT_ONCE == 0:
-                            content, ends = next(pieces)
-                        begin = row % _ROWS_AT_ONCE
-                        end = min(stop - row, len(ends) - 1 - begin) + begin
-                        file.add(content[ends[begin] : ends[end]])
-                        row += end - begin
-                written = file.written(row - first, weight)
-                self._rows.inc(written.rows)
-                self._bytes.inc(written.bytes)
-                PROGRESS.add("WriteShards", written.rows, written.bytes)
-                yield written
+            yield Packed(list(self._write(element[1])))
+
+    def _write(self, parcels: Iterable[Parcel]) -> Iterator[WrittenShard]:
+        bucket = _Bucket.of(receive(self._job, parcels))
+        pieces = ordered_map(functools.partial(bucket.piece, self._job.source), bucket.starts, self._job.threads)
+        row, content, ends = 0, memoryview(b""), np.zeros(1, np.int64)
+        for shard, stop, weight in bucket.shards():
+            with _ShardFile(self._job, shard) as file:
+                first = row
+                while row < stop:
+                    if row % _ROWS_AT_ONCE == 0:
+                        content, ends = next(pieces)
+                    begin = row % _ROWS_AT_ONCE
+                    end = min(stop - row, len(ends) - 1 - begin) + begin
+                    file.add(content[ends[begin] : ends[end]])
+                    row += end - begin
+            written = file.written(row - first, weight)
+            self._rows.inc(written.rows)
+            self._bytes.inc(written.bytes)
+            PROGRESS.add("WriteShards", written.rows, written.bytes)
+            yield written
 
 
 class _Bucket:

@@ -43,7 +43,7 @@ class RowGroup:
         columns = tuple(dict.fromkeys(names))
         if columns not in self._readers:
             batches = self._parquet.iter_batches(
-                self._batch_rows, row_groups=[self._group], columns=list(columns), use_threads=False
+                self._batch_rows, row_groups=[self._group], columns=list(columns), use_threads=True
             )
             self._readers[columns] = (-1, None, batches)
         last, batch, reader = self._readers[columns]
