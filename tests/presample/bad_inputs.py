@@ -94,21 +94,6 @@ CASES = [
         {"a.tfrecord": flipped(RECORDS, len(RECORDS) - 10)},
         ("{T}/in/a.tfrecord: record 99 at byte", "CRC of its payload", "Restore"),
     ),
-    *[
-        Case(
-            f"{flag} for TFRecord",
-            {"a.tfrecord": RECORDS},
-            (f"{flag} is not available for TFRecord",),
-            (flag, value),
-            code=2,
-        )
-        for flag, value in {
-            "--where": "age > 5",
-            "--columns": "label",
-            "--drop_columns": "age",
-            "--split_time": "age=5",
-        }.items()
-    ],
     Case(
         "no such column to drop",
         {"a.csv": GOOD},
