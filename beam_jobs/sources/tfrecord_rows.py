@@ -79,7 +79,6 @@ class TFRecordRows(Rows):
         """
         found = self._walk()
         features = found.good_features
-        features.seen(self._file.path)
         expected = np.array([KINDS.index(self._source.dtypes.get(name)) for name in features.names], np.int64)
         expected = expected[features.name]
         wrong = np.flatnonzero((expected > 0) & (features.kind > 0) & (features.kind != expected))
