@@ -15,6 +15,7 @@ from beam_jobs.job import Job
 from beam_jobs.layout import Layout
 from beam_jobs.profile import Profile
 from beam_jobs.rejects import RejectLog, bad_row, describe
+from beam_jobs.sources.declared_features import with_declared
 from beam_jobs.write_shards import WrittenShard
 from tfrecord_io import hashing, labels
 from tfrecord_io.errors import ManifestError, OutputError, SourceError
@@ -69,7 +70,7 @@ def _manifest(
         label=job.options.label,
         weight=job.options.weight_out,
         compression=job.options.compression,
-        schema=facts.stored.schema(job.source.schema),
+        schema=with_declared(facts.stored.schema(job.source.schema), job.source.declared),
         options=job.options.content(),
         sampling={
             "strategy": job.options.strategy,

@@ -18,7 +18,8 @@ from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile, head, is_gzip, match_files, open_content, read_fully
 from beam_jobs.sources.label_table import LabelTable
 from beam_jobs.sources.parquet import open_parquet
-from beam_jobs.sources.tfrecord import looks_like_tfrecord, open_tfrecord
+from beam_jobs.sources.tfrecord import open_tfrecord
+from beam_jobs.sources.tfrecord_files import looks_like_tfrecord
 from beam_jobs.split_time import parse_split_time
 from beam_jobs.where import Where
 from tfrecord_io.errors import SourceError, UsageError
@@ -53,8 +54,7 @@ def open_source(options: PresampleOptions, declared: Sequence[DeclaredField]) ->
     if kind == "parquet":
         return open_parquet(files, keys, options.weight_out, declared, selection)
     if kind == "tfrecord":
-        _refuse_selecting(options)
-        return open_tfrecord(files, keys, options.weight_out, declared, options.block_size)
+        return open_tfrecord(files, keys, options.weight_out, declared, options.block_size, selection)
     for file in files:
         if file.gzip and file.bytes > _LARGE_GZIP:
             _LOG.warning(
@@ -90,14 +90,6 @@ def _key_columns(options: PresampleOptions) -> KeyColumns:
     time = parse_split_time(options.split_time) if options.split_time is not None else None
     where = Where(options.where) if options.where is not None else None
     return KeyColumns(options.label, options.weight_in, options.split_by, options.row_id, time, where)
-
-
-def _refuse_selecting(options: PresampleOptions) -> None:
-    given = [name for name in ("where", "columns", "drop_columns", "split_time") if getattr(options, name)]
-    if given:
-        raise UsageError(
-            f"--{given[0]} is not available for TFRecord input yet. Leave it out, or read the rows from CSV or Parquet."
-        )
 
 
 def _without_empty_gzip(files: list[SourceFile], heads: list[bytes]) -> tuple[list[SourceFile], list[bytes]]:

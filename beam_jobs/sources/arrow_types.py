@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from beam_jobs.sources.block import IntArray
 from beam_jobs.sources.csv_types import BoolArray, to_float32
 from beam_jobs.sources.declared import DeclaredField, manifest_entry
+from beam_jobs.sources.label_table import LabelTable
 from beam_jobs.sources.moments import moments_of_column
 from tfrecord_io import labels
 from tfrecord_io.labels import Label
@@ -97,34 +98,29 @@ class ArrowColumn:
             return f"{self.dtype} that can be stored: it is too large. Declare the column in --schema"
         return f"{self.declared.moment or self.declared.dtype}, which --schema says it is"
 
-    def labels(self, column: pa.Array) -> tuple[IntArray, list[Label], BoolArray]:
-        """Codes [n] (-1: none), the labels they index, and which rows hold a value that is no label."""
+    def labels(self, column: pa.Array, table: LabelTable) -> tuple[IntArray, BoolArray]:
+        """Codes in a table of `label` [n] (-1: none), and which rows hold a value that is no label."""
         if pa.types.is_null(column.type):
-            return np.full(len(column), -1, np.int64), [], np.zeros(len(column), bool)
+            return np.full(len(column), -1, np.int64), np.zeros(len(column), bool)
         decoded = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
         if pa.types.is_float16(decoded.type):  # dictionary_encode has no kernel for them
             decoded = decoded.cast(pa.float32())
         encoded = decoded.dictionary_encode()
-        found: dict[Label, int] = {}
         values, wrong = self._values(encoded.dictionary)
-        known = [None if bad else self._label(value) for value, bad in zip(values, wrong, strict=True)]
-        mapping = [-1 if label is None else found.setdefault(label, len(found)) for label in known] + [-1]
-        indices = encoded.indices.fill_null(len(mapping) - 1).to_numpy(zero_copy_only=False)
-        codes = np.array(mapping, np.int64)[indices]
-        return codes, list(found), (codes < 0) & (indices < len(mapping) - 1)
+        known = np.append(np.where(wrong, -1, table.codes(values)), -1)
+        indices = encoded.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)
+        codes = known[indices]
+        return codes, (codes < 0) & (indices < len(known) - 1)
 
-    def _label(self, value: pa.Scalar) -> Label | None:
-        """None where the value is no label."""
-        if self.label_dtype == "bool":
-            return bool(value.as_py())
-        if self.dtype == "bytes":
-            return labels.from_bytes(value.as_py())
-        if self.dtype == "int64":
-            return int(value.as_py())
-        try:
-            return labels.from_float(value.as_py())
-        except ValueError:
+    def label(self, value: Any) -> Label | None:
+        """The label for a stored value; None for none, `ValueError` where it is no label."""
+        if value is None:
             return None
+        if self.label_dtype == "bool":
+            return bool(value)
+        if self.dtype == "bytes":
+            return labels.from_bytes(value)
+        return int(value) if self.dtype == "int64" else labels.from_float(value)
 
 
 def is_list(kind: pa.DataType) -> bool:

@@ -22,6 +22,7 @@ from beam_jobs.sources.columns import EVERYTHING, check_columns, check_types
 from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.dict_rows import Misfit
 from beam_jobs.sources.files import ROWS, SourceFile
+from beam_jobs.sources.label_table import LabelTable
 from beam_jobs.sources.parquet import ParquetBlock, ParquetRows, ParquetSource
 from beam_jobs.sources.parquet_columns import column_types, flatten, map_columns, refuse_nested
 from beam_jobs.sources.parquet_files import RowGroup
@@ -178,7 +179,7 @@ def open_batches(
     columns = map_columns(schema, declared, _PLACE.path)
     refuse_nested({name: types[name] for name in keys.names}, _PLACE.path)
     check_types(keys, types)
-    return BatchSource((_PLACE,), columns, types, keys, weight_out, EVERYTHING)
+    return BatchSource((_PLACE,), columns, types, keys, weight_out, EVERYTHING, LabelTable(columns[keys.label].label))
 
 
 def check_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from typing_extensions import Self
 
+from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.feature_table import FeatureTable
 from beam_jobs.sources.files import SourceFile
 from beam_jobs.split_time import SplitTime
@@ -43,9 +44,13 @@ class KeyColumns:
     @property
     def names(self) -> list[str]:
         """Each column once."""
+        return list(dict.fromkeys([*self.deciding, *(self.where.columns if self.where else ())]))
+
+    @property
+    def deciding(self) -> list[str]:
+        """Each column once, but those that only `--where` names."""
         time = self.time.column if self.time else None
-        where = self.where.columns if self.where else ()
-        return list(dict.fromkeys(n for n in (self.label, self.weight, self.split, time, *self.row_id, *where) if n))
+        return list(dict.fromkeys(n for n in (self.label, self.weight, self.split, time, *self.row_id) if n))
 
     @property
     def label_alone(self) -> bool:
@@ -181,6 +186,8 @@ class Source(ABC):
     """Whether blocks may be worked on in several threads, and after the next ones are read."""
     weight_out: str
     """Name of the weight column to write."""
+    declared: Sequence[DeclaredField] = ()
+    """The fields of `--schema` that stored records are only compared with; others are part of `schema`."""
 
     @property
     @abstractmethod

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from beam_jobs.sources.block import Schema
 from beam_jobs.sources.declared import DeclaredField, manifest_entry
+from beam_jobs.sources.feature_table import FeatureTable
 from tfrecord_io.errors import SourceError
 
 
@@ -25,10 +28,38 @@ def contradiction(declared: Sequence[DeclaredField], features: Mapping[str, tupl
         dtype, count = features[field.name]
         if dtype != field.stored:
             return f"feature {field.name!r} holds {dtype}, where --schema says {field.type}."
-        wanted = 1 if field.repeated is False else field.length
+        wanted = values_wanted(field)
         if wanted is not None and count != wanted:
             return f"feature {field.name!r} holds {count} values, where --schema says {wanted}."
     return None
+
+
+def misfits(declared: Sequence[DeclaredField], table: FeatureTable, rows: int) -> dict[int, str]:
+    """The records that are not as they are declared, and why.
+
+    Args:
+      declared: the fields of `--schema`.
+      table: the features of the records.
+      rows: how many records there are.
+    """
+    suspect = np.zeros(rows, bool)
+    for field in declared:
+        dtype, row, count = table.of_name(field.name)
+        if field.required:
+            lacks = np.ones(rows, bool)
+            lacks[row] = False
+            suspect |= lacks
+        suspect[row[dtype != field.stored]] = True
+        wanted = values_wanted(field)
+        if wanted is not None:
+            suspect[row[count != wanted]] = True
+    found = ((row, contradiction(declared, features)) for row, features in table.of_rows(suspect).items())
+    return {row: why for row, why in found if why}
+
+
+def values_wanted(field: DeclaredField) -> int | None:
+    """How many values each record must have; None for any number."""
+    return 1 if field.repeated is False else field.length
 
 
 def with_declared(found: Schema, declared: Sequence[DeclaredField]) -> dict[str, dict[str, Any]]:

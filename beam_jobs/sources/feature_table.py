@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ from beam_jobs.sources.tfrecord_features import Features, Seen, counts_of, widen
 from tfrecord_io.example_entries import KINDS, Entries
 
 IntArray = npt.NDArray[np.int64]
+
+_DTYPES = np.array([dtype or "" for dtype in KINDS])
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,26 @@ class FeatureTable:
         lines = np.flatnonzero(rows[self.row])
         renumbered = (np.cumsum(rows) - 1)[self.row[lines]]
         return FeatureTable(self.names, renumbered, self.name[lines], self.kind[lines], self.count[lines])
+
+    def only(self, names: Collection[str]) -> FeatureTable:
+        """The lines of these features."""
+        lines = np.flatnonzero(np.array([name in names for name in self.names], bool)[self.name])
+        return FeatureTable(self.names, self.row[lines], self.name[lines], self.kind[lines], self.count[lines])
+
+    def of_name(self, name: str) -> tuple[npt.NDArray[np.str_], IntArray, IntArray]:
+        """One feature where it has a kind: dtype, row and number of values [k]."""
+        code = self.names.index(name) if name in self.names else -1
+        lines = np.flatnonzero((self.name == code) & (self.kind > 0))
+        return _DTYPES[self.kind[lines]], self.row[lines], self.count[lines]
+
+    def of_rows(self, rows: npt.NDArray[np.bool_]) -> dict[int, dict[str, tuple[str, int]]]:
+        """The features of the rows that are marked [n], as `counts_of` gives them."""
+        found: dict[int, dict[str, tuple[str, int]]] = {row: {} for row in np.flatnonzero(rows).tolist()}
+        lines = np.flatnonzero(rows[self.row] & (self.kind > 0))
+        columns = (column[lines].tolist() for column in (self.row, self.name, self.kind, self.count))
+        for row, name, kind, count in zip(*columns, strict=True):
+            found[row][self.names[name]] = str(_DTYPES[kind]), count
+        return found
 
     def seen(self, where: str) -> Seen:
         """What the rows have in common; `where` names them in errors.

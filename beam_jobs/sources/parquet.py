@@ -36,6 +36,7 @@ from beam_jobs.sources.columns import (
 )
 from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile
+from beam_jobs.sources.label_table import LabelTable
 from beam_jobs.sources.parquet_files import RowGroup, open_file
 from beam_jobs.sources.parquet_keys import KeyReader, float_weights, raw_row
 from tfrecord_io.errors import SourceError
@@ -60,6 +61,7 @@ class ParquetSource(Source):
     key_columns: KeyColumns
     weight_out: str
     selection: Selection
+    labels: LabelTable
     format: str = "parquet"
     threaded: bool = False
 
@@ -199,7 +201,8 @@ def open_parquet(
     types = {name: found[name] for name in dict.fromkeys([*columns, *keys.names])}
     parquet_columns.refuse_nested({name: types[name] for name in keys.names}, files[0].path)
     check_types(keys, types)
-    return ParquetSource(files, columns, types, keys, weight_out, selection)
+    labels = LabelTable(columns[keys.label].label)
+    return ParquetSource(files, columns, types, keys, weight_out, selection, labels)
 
 
 def _blocks(

@@ -41,7 +41,7 @@ class KeyReader:
         filtered = self._pass()
         label = self._source.columns[columns.label]
         values = self._batch.column(columns.label)
-        found, labels, wrong = label.labels(values)
+        found, wrong = label.labels(values, self._source.labels)
         for at in np.flatnonzero(found < 0).tolist():
             what = f"{shown_value(values, at)} is no {label.label_dtype} label" if wrong[at] else "the label is missing"
             self._refuse(at, "label", f"column {columns.label!r}: {what}.")
@@ -50,7 +50,7 @@ class KeyReader:
                 self._refuse_missing(name)
         codes = np.full(total, -1, np.int64)
         codes[self._rows] = found
-        keys = Keys(codes, labels, splits=self._splits(), filtered=filtered, rejects=self._rejects)
+        keys = Keys(codes, self._source.labels.labels, splits=self._splits(), filtered=filtered, rejects=self._rejects)
         if columns.weight:
             keys.weights = self._weights(columns.weight)
         codes[self._bad] = -1

@@ -36,11 +36,16 @@ def widen(seen: Seen, name: str, more: tuple[str, int, int, int], where: str) ->
     """
     known = seen.get(name, (*more[:3], 0))
     if known[0] != more[0]:
-        raise TwoTypesError(
-            f"{where}: feature {name!r} is of two types, {known[0]} and {more[0]}. A feature needs one type in all "
-            "records; write the source again, or run the files apart."
-        )
+        raise two_types(where, name, known[0], more[0])
     seen[name] = (known[0], min(known[1], more[1]), max(known[2], more[2]), known[3] + more[3])
+
+
+def two_types(where: str, name: str, one: str, other: str) -> TwoTypesError:
+    """The error for a feature that is of these types."""
+    return TwoTypesError(
+        f"{where}: feature {name!r} is of two types, {one} and {other}. A feature needs one type in all records; "
+        "write the source again, or run the files apart."
+    )
 
 
 def single_of(features: Features, name: str) -> bytes | float | int:
@@ -56,20 +61,31 @@ def single_of(features: Features, name: str) -> bytes | float | int:
 def label_of(features: Features, name: str, dtype: str) -> Label:
     """The label in a feature; `SourceError` where it is missing or not of that dtype."""
     value = single_of(features, name)
-    found = features[name][0]
-    if found != dtype:
-        raise SourceError(f"the label in feature {name!r} is {found}, elsewhere it is {dtype}.")
+    found, wanted = features[name][0], "int64" if dtype == "bool" else dtype
+    if found != wanted:
+        raise SourceError(f"the label in feature {name!r} is {found}, elsewhere it is {wanted}.")
     try:
-        return to_label(value)
+        return to_label(value, dtype)
     except ValueError as error:
         raise SourceError(f"the label in feature {name!r} is no label: {error}.") from error
 
 
-def to_label(value: bytes | float | int) -> Label:
-    """The label for a value; `ValueError` for NaN and infinities."""
+def to_label(value: bytes | float | int, dtype: str) -> Label:
+    """The label of a dtype for a value; `ValueError` for NaN, infinities, and booleans other than 0 and 1."""
+    if dtype == "bool":
+        if value not in (0, 1):
+            raise ValueError(f"{value!r} is neither 0 nor 1, where --schema says BOOLEAN")
+        return bool(value)
     if isinstance(value, bytes):
         return labels.from_bytes(value)
     return value if isinstance(value, int) else labels.from_float(value)
+
+
+def time_of(features: Features, name: str, dtype: str) -> None:
+    """Checks that a feature holds one value of that dtype; `SourceError` where it does not."""
+    single_of(features, name)
+    if features[name][0] != dtype:
+        raise SourceError(f"feature {name!r} of --split_time is {features[name][0]}, elsewhere it is {dtype}.")
 
 
 def text_of(features: Features, name: str) -> bytes:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import tensorflow as tf
 
 from beam_jobs import PresampleOptions, run
+from tfrecord_io import records
+from tfrecord_io.examples import encode_examples
 from tfrecord_io.labels import Label
 from tfrecord_io.manifest import ClassEntry, Manifest
 
@@ -104,6 +107,13 @@ def write(tmp_path: Path) -> Callable[[str, bytes | str], Path]:
         return path
 
     return write_file
+
+
+def tfrecord_bytes(columns: Mapping[str, Sequence[Any]]) -> bytes:
+    """A TFRecord file of columns of int, float, str or bytes; None where a feature is missing."""
+    arrays = {name: pa.array([v.encode() if isinstance(v, str) else v for v in c]) for name, c in columns.items()}
+    stored = {n: a.cast(pa.float32()) if pa.types.is_floating(a.type) else a for n, a in arrays.items()}
+    return bytes(records.frame(encode_examples(pa.RecordBatch.from_pydict(stored))))
 
 
 def csv_text(header: str, rows: Iterable[Sequence[object]]) -> str:

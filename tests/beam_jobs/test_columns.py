@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from beam_jobs.rejects import BYTES_A_REASON
-from tests.beam_jobs.conftest import Presample, csv_text
+from tests.beam_jobs.conftest import Presample, csv_text, tfrecord_bytes
 from tfrecord_io import verify
 from tfrecord_io.errors import SourceError
 
@@ -26,13 +26,17 @@ KEYS = {
 }
 
 
-@pytest.fixture(params=["csv", "parquet"])
+@pytest.fixture(params=["csv", "parquet", "tfrecord"])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     path = tmp_path / f"rows.{request.param}"
     if request.param == "csv":
         path.write_text(csv_text(HEADER, ROWS))
+        return path
+    columns = dict(zip(HEADER.split(","), zip(*ROWS, strict=True), strict=True))
+    if request.param == "parquet":
+        pq.write_table(pa.table(columns), path)
     else:
-        pq.write_table(pa.table(dict(zip(HEADER.split(","), zip(*ROWS, strict=True), strict=True))), path)
+        path.write_bytes(tfrecord_bytes({**columns, "w": list(map(float, columns["w"]))}))
     return path
 
 
@@ -60,7 +64,7 @@ def test_key_columns_do_their_work_without_being_stored(
 
 
 def test_the_weight_column_may_take_the_name_of_a_dropped_one(source: Path, presample: Presample) -> None:
-    with pytest.raises(SourceError, match=r"--weight_out age: .* already has a column of that name"):
+    with pytest.raises(SourceError, match=r"--weight_out age: .* already has a (column|feature) of that name"):
         presample(source, weight_out="age")
     made = presample(source, weight_out="age", drop_columns=("age",), strategy="none")
     assert {row["age"][0] for row in made.rows()} == {1.0}

@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from beam_jobs.sources.declared import DeclaredField
-from beam_jobs.sources.declared_features import contradiction, with_declared
+from beam_jobs.sources.declared_features import contradiction, misfits, with_declared
+from beam_jobs.sources.feature_table import FeatureTable
+from beam_jobs.sources.tfrecord_features import counts_of
+from tests.tfrecord_io.example_bytes import FEATURES, ODD, buffer, parsed_or_none, serialized
 from tfrecord_io.errors import SourceError
+from tfrecord_io.example_walk import walk
 
 
 def _field(kind: str = "INTEGER", **said: Any) -> DeclaredField:
@@ -34,6 +40,27 @@ def test_a_record_that_is_not_as_declared(
     field: DeclaredField, features: dict[str, tuple[str, int]], why: str | None
 ) -> None:
     assert contradiction([field], features) == why
+
+
+_DECLARED = st.builds(
+    DeclaredField,
+    name=st.sampled_from(["y", "w", "é", "nowhere"]),
+    type=st.sampled_from(["INTEGER", "FLOAT", "STRING", "BOOLEAN"]),
+    required=st.booleans(),
+    repeated=st.sampled_from([None, False, True]),
+    length=st.sampled_from([None, 1, 2]),
+)
+_KNOWN = [record for record in ODD.values() if parsed_or_none(record) is not None]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(FEATURES.map(serialized) | st.sampled_from(_KNOWN), max_size=8), st.lists(_DECLARED, max_size=3))
+def test_many_records_at_once_are_judged_as_one_by_one(records: list[bytes], declared: list[DeclaredField]) -> None:
+    entries = walk(*buffer(records, 0))
+    parsed = [parsed_or_none(record) for record in records]
+    table = FeatureTable.of(entries, {row: parsed[row] for row in entries.odd.nonzero()[0].tolist()})
+    expected = [contradiction(declared, counts_of(features)) for features in parsed]
+    assert misfits(declared, table, len(records)) == {row: why for row, why in enumerate(expected) if why}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tests.beam_jobs.conftest import Presample, decode
 from tests.input_fns.conftest import feature
-from tfrecord_io.errors import SourceError, UsageError
+from tfrecord_io.errors import SourceError
 from tfrecord_io.verify import verify
 
 
@@ -157,11 +157,6 @@ def test_a_feature_of_two_types_ends_the_job(presample: Presample, tmp_path: Pat
     records = [example(y=0, v=1) for _ in range(5000)] + [example(y=0, v=1.5)]
     with pytest.raises(SourceError, match=r"'v'.*float32"):
         presample(_write(tmp_path / "rows.tfrecord", records), strategy="none")
-
-
-def test_a_schema_is_refused(presample: Presample, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--schema is for"):
-        presample(_write(tmp_path / "rows.tfrecord", _records()), schema='[{"name": "y", "type": "INTEGER"}]')
 
 
 def test_an_empty_gzip_before_others(presample: Presample, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from beam_jobs import PresampleOptions
 from beam_jobs.driver import notes_on
 from beam_jobs.iso_times import parse_times
-from tests.beam_jobs.conftest import Dataset, Presample, csv_text
+from tests.beam_jobs.conftest import Dataset, Presample, csv_text, tfrecord_bytes
 from tfrecord_io.errors import SourceError, UsageError
 
 UTC = datetime.timezone.utc
@@ -68,6 +68,26 @@ def test_parquet_columns(presample: Presample, tmp_path: Path, kind: str) -> Non
     assert _splits(made) == expected * 2
     assert set(made.manifest.splits) == ({"train", "eval", "test"} if "," in times else {"train", "test"})
     assert made.manifest.options["split_time"] == f"at={times}"
+
+
+@pytest.mark.parametrize(
+    ("values", "times", "expected"),
+    [
+        *(KINDS[kind] for kind in ("text", "int64", "negative")),
+        ([4.5, 5.0, 2.0**100, float("inf")], "5", ["train", "test", "test"]),
+    ],
+    ids=["text", "int64", "negative", "float"],
+)
+def test_features_of_records(
+    presample: Presample, write: ..., values: list[object], times: str, expected: list[str]
+) -> None:
+    columns = {"y": [0, 1, 0, 1] * 2, "id": range(8), "at": [*values, *values]}
+    path = write("rows.tfrecord", tfrecord_bytes(columns))
+    options = {"split_time": f"at={times}", "strategy": "none", "max_bad_fraction": 0.5, "block_size": 150}
+    made = presample(path, drop_columns=("at",), **options)
+    assert _splits(made) == expected * 2
+    assert set(made.manifest.splits) == ({"train", "eval", "test"} if "," in times else {"train", "test"})
+    assert made.manifest.rejected["reasons"] == ({} if len(expected) == 4 else {"time": 2})
 
 
 @pytest.mark.parametrize(

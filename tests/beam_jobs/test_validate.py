@@ -10,10 +10,8 @@ import pytest
 
 import beam_jobs
 from beam_jobs import PresampleOptions
-from tests.beam_jobs.conftest import Dataset, Presample, csv_text
-from tfrecord_io import records
+from tests.beam_jobs.conftest import Dataset, Presample, csv_text, tfrecord_bytes
 from tfrecord_io.errors import SourceError
-from tfrecord_io.examples import encode_examples
 
 SCHEMA = '[{"name": "v", "type": "INTEGER"}, {"name": "big", "type": "INTEGER"}]'
 ROWS = 900
@@ -24,7 +22,7 @@ def _values(i: int) -> tuple[object, ...]:
     return i % 3 // 2, i, "x" if i % 20 == 5 else i % 10, 2**64 - 1 if i % 20 == 15 else i
 
 
-@pytest.fixture(params=["csv", "quoted", "parquet"])
+@pytest.fixture(params=["csv", "quoted", "parquet", "tfrecord"])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, dict[str, object]]:
     """900 rows, 300 of them of class 1, with a value that does not parse in every tenth; and the options to read it."""
     if request.param == "parquet":
@@ -34,6 +32,15 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, dict[s
         table = pa.table({"y": [i % 3 // 2 for i in rows], "id": list(rows), "big": big})
         pq.write_table(table, path, row_group_size=250)
         return path, {}
+    if request.param == "tfrecord":
+        path = tmp_path / "rows.tfrecord"
+        columns = {"y": [i % 3 // 2 for i in range(ROWS)], "id": range(ROWS)}
+        kinds = {
+            "v": [None if i in BAD else i for i in range(ROWS)],
+            "big": [[i] * (1 + (i in BAD)) for i in range(ROWS)],
+        }
+        path.write_bytes(tfrecord_bytes({**columns, **kinds}))
+        return path, {"schema": SCHEMA.replace('R"}', 'R", "mode": "REQUIRED"}'), "block_size": 5000}
     path = tmp_path / "rows.csv"
     text = csv_text("y,id,v,big", map(_values, range(ROWS)))
     if request.param == "csv":
@@ -81,7 +88,7 @@ def test_the_limits_on_bad_rows_apply_to_all_rows(presample: Presample, source: 
     few = {"strategy": "max=1", "validate": "all", **options}
     with pytest.raises(SourceError, match=r"90 of 900 rows are bad \(type 90\), more than --max_bad_fraction 0\.0999"):
         presample(path, max_bad_fraction=0.0999, **few)
-    with pytest.raises(SourceError, match=r"Bad row \(--on_bad_row fail\): rows\..*column '(v|big)'"):
+    with pytest.raises(SourceError, match=r"Bad row \(--on_bad_row fail\): rows\..*(column|feature) '(v|big)'"):
         presample(path, on_bad_row="fail", **few)
 
 
@@ -105,18 +112,25 @@ def test_rows_that_pass_1_refuses_anyway_are_refused_once(presample: Presample, 
 def _records(last: dict[str, list[object]]) -> bytes:
     """5 000 records, too many for the sample that is looked at first, and one more."""
     first = {"y": [i % 2 for i in range(5000)], "id": list(range(5000))}
-    batches = [pa.RecordBatch.from_pydict(columns) for columns in (first, last)]
-    return b"".join(bytes(records.frame(encode_examples(batch))) for batch in batches)
+    return tfrecord_bytes(first) + tfrecord_bytes(last)
 
 
-def test_every_record_is_checked_for_the_weight(presample: Presample, write: ...) -> None:
-    path = write("rows.tfrecord", _records({"y": [0], "id": [5000], "weight": [1]}))
+@pytest.mark.parametrize(
+    ("last", "says"),
+    [
+        ({"y": [0], "id": [5000], "weight": [1]}, "--weight_out weight: "),
+        ({"y": [0], "id": [0.5]}, r"record at byte \d+: feature 'id' is of two types, int64 and float32"),
+    ],
+)
+def test_every_record_is_checked_for_what_ends_the_job(
+    presample: Presample, write: ..., last: dict[str, list[object]], says: str
+) -> None:
+    path = write("rows.tfrecord", _records(last))
 
     def made(**options: object) -> Dataset:
         return presample(path, strategy="max=2", **options)
 
     assert made().sizes() == {0: 2, 1: 2}
-    with pytest.raises(SourceError, match="weight"):
+    with pytest.raises(SourceError, match=says):
         made(validate="all")
-    whole = write("whole.tfrecord", _records({"y": [0], "id": [5000]}))
-    assert presample(whole, strategy="max=2", validate="all").sizes() == {0: 2, 1: 2}
+    assert made(validate="all", columns=("y",)).sizes() == {0: 2, 1: 2}

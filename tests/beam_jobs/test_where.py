@@ -11,15 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from beam_jobs import PresampleOptions, plan
-from tests.beam_jobs.conftest import Presample, csv_text
+from tests.beam_jobs.conftest import Presample, csv_text, tfrecord_bytes
 from tfrecord_io import verify
 from tfrecord_io.errors import SourceError, UsageError
 
 COUNTRIES = ["DE", "FR", "", "É"]
-ROWS = [(i % 3 // 2, i, COUNTRIES[i % 4], i * 0.1, f"n{i}") for i in range(400)]
+ROWS = [(i % 3 // 2, i, COUNTRIES[i % 4], i / 8, f"n{i}") for i in range(400)]
 
 
-@pytest.fixture(params=["csv", "parquet"])
+@pytest.fixture(params=["csv", "parquet", "tfrecord"])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """400 rows: y, id, country (missing in every fourth), x (a float), name."""
     path = tmp_path / f"rows.{request.param}"
@@ -28,8 +28,12 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         return path
     y, ids, countries, x, names = zip(*ROWS, strict=True)
     columns = {"y": y, "id": ids, "x": x, "name": names}
-    country = pa.array([value or None for value in countries]).dictionary_encode()
-    pq.write_table(pa.table({**columns, "country": country}), path, row_group_size=150)
+    country = [value or None for value in countries]
+    if request.param == "tfrecord":
+        path.write_bytes(tfrecord_bytes({**columns, "country": country}))
+        return path
+    table = pa.table({**columns, "country": pa.array(country).dictionary_encode()})
+    pq.write_table(table, path, row_group_size=150)
     return path
 
 
@@ -37,7 +41,7 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     ("where", "passes"),
     [
         ("id >= 100", lambda y, i, country, x: i >= 100),
-        ("x > 0.7 and x < 1.3", lambda y, i, country, x: 0.7 < x < 1.3),
+        ("x > 0.7 and x < 1.625", lambda y, i, country, x: 0.7 < x < 1.625),
         ("country == 'É' or country == 'DE'", lambda y, i, country, x: country in ("É", "DE")),
         ("~field('country').isin(['DE'])", lambda y, i, country, x: country != "DE"),  # a missing one is in no list
         ("country != 'DE'", lambda y, i, country, x: country not in ("", "DE")),  # null: left out

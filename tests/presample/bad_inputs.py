@@ -94,26 +94,27 @@ CASES = [
         {"a.tfrecord": flipped(RECORDS, len(RECORDS) - 10)},
         ("{T}/in/a.tfrecord: record 99 at byte", "CRC of its payload", "Restore"),
     ),
-    *[
-        Case(
-            f"{flag} for TFRecord",
-            {"a.tfrecord": RECORDS},
-            (f"{flag} is not available for TFRecord",),
-            (flag, value),
-            code=2,
-        )
-        for flag, value in {
-            "--where": "age > 5",
-            "--columns": "label",
-            "--drop_columns": "age",
-            "--split_time": "age=5",
-        }.items()
-    ],
     Case(
         "no such column to drop",
         {"a.csv": GOOD},
         ("--drop_columns nam:", "Did you mean 'name'"),
         ("--drop_columns", "nam"),
+    ),
+    *[
+        Case(f"a wrong {flag} for TFRecord", {"a.tfrecord": RECORDS}, says, (flag, value), code=code)
+        for flag, value, says, code in (
+            ("--drop_columns", "agee", ("--drop_columns agee: {T}/in/a.tfrecord has no", "Did you mean 'age'"), 1),
+            ("--columns", "label,agee", ("--columns agee:", "Did you mean 'age'"), 1),
+            ("--where", "agee > 5", ("--where agee:", "Did you mean 'age'"), 1),
+            ("--where", "age == 'x'", ("cannot be computed", "age is int64"), 2),
+            ("--split_time", "age=2024-01-01", ("column 'age' holds numbers (int64), not dates",), 2),
+        )
+    ],
+    Case(
+        "records that contradict the schema",
+        {"a.tfrecord": RECORDS},
+        ("100 of 100 drawn rows are bad (type 100)", "feature 'age' holds int64, where --schema says STRING"),
+        ("--schema", AGE.replace("INTEGER", "STRING")),
     ),
     Case("nothing passes", {"a.csv": GOOD}, ("--where 'age < 0' leaves out all 200 rows",), ("--where", "age < 0")),
     Case("a broken CRC of a length", {"a.tfrecord": flipped(RECORDS, 0)}, ("record 0 at byte 0", "CRC of its length")),

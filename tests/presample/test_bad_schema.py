@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.presample.conftest import Command, assert_one_message, parquet_bytes
+from tests.presample.conftest import Command, assert_one_message, parquet_bytes, tfrecord_bytes
 
 AGE = {"name": "age", "type": "INTEGER"}
 DEFAULTS = [
@@ -67,6 +67,8 @@ PARQUET = [
     ({"name": "tag", "type": "INTEGER"}, ("no column 'tag'", "Did you mean 'tags'?")),
 ]
 
+RECORDS = tfrecord_bytes(label=[0, 1] * 5, age=list(range(10)), name=[b"a"] * 10)
+
 
 def assert_refused(run: Command, schema: object, says: tuple[str, ...], **source: Path) -> None:
     outcome = run("--schema", str(schema), **source)
@@ -95,6 +97,13 @@ def test_a_field_that_contradicts_a_parquet_file(
     path = tmp_path / "lists.parquet"
     path.write_bytes(LISTS)
     assert_refused(run, json.dumps([field]), says, source=path)
+
+
+def test_a_feature_that_no_record_has(run: Command, tmp_path: Path) -> None:
+    path = tmp_path / "rows.tfrecord"
+    path.write_bytes(RECORDS)
+    says = ("none of the first records of", "has a feature 'agee'", "Did you mean 'age'?", "are age, label, name")
+    assert_refused(run, '[{"name": "agee", "type": "INTEGER"}]', says, source=path)
 
 
 @pytest.mark.parametrize(("name", "content"), [("s.json", b"x"), ("s.pb", b"\xff"), ("s.pbtxt", b"\xff")])
