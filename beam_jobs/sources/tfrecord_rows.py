@@ -15,9 +15,10 @@ from beam_jobs.sources.columns import stored_weights
 from beam_jobs.sources.declared_features import misfits
 from beam_jobs.sources.feature_table import FeatureTable
 from beam_jobs.sources.files import SourceFile
-from beam_jobs.sources.tfrecord_features import two_types, weight_collision
+from beam_jobs.sources.tfrecord_features import Features, two_types, weight_collision
 from beam_jobs.sources.tfrecord_keys import shown_records
 from beam_jobs.sources.tfrecord_values import read_weights
+from tfrecord_io.errors import SourceError
 from tfrecord_io.example_columns import DTYPES, read_columns
 from tfrecord_io.example_drop import cut_features
 from tfrecord_io.example_entries import KINDS, Entries, IntArray
@@ -115,7 +116,7 @@ class TFRecordRows(Rows):
         source = self._source
         data, starts, stops = padded(self._payloads)
         entries = walk(data, starts, stops)
-        others = {row: parse_example(self._payloads[row].as_py()) for row in np.flatnonzero(entries.odd).tolist()}
+        others, broken = self._parse(np.flatnonzero(entries.odd))
         features = FeatureTable.of(entries, others)
         names = list(dict.fromkeys([*features.names, *(name for each in others.values() for name in each)]))
         stored = source.selection.stored(names)
@@ -123,16 +124,28 @@ class TFRecordRows(Rows):
             raise weight_collision(self._file, source.weight_out)
         unwanted = [name for name in names if name not in stored]
         found = _Walked(data, starts, stops, entries, features.only(stored) if unwanted else features, unwanted, [])
-        reasons = misfits(source.declared, found.features, len(self)) if source.declared else {}
-        for field in source.declared:
-            if field.dtype == "bool":
-                for row, value in _not_truths(found, field.name).items():
-                    reasons.setdefault(row, f"feature {field.name!r} holds {value}, where --schema says BOOLEAN.")
+        reasons = {row: ("type", why) for row, why in self._misfits(found).items()} | broken
         rows = sorted(reasons)
         raw = shown_records(self._payloads.take(pa.array(rows, pa.int64())), source.selection)
         for row, text in zip(rows, raw, strict=True):
-            found.rejects.append(Reject(row, int(self.positions[row]), "type", reasons[row], text))
+            found.rejects.append(Reject(row, int(self.positions[row]), *reasons[row], text))
         return found
+
+    def _parse(self, rows: IntArray) -> tuple[dict[int, Features], dict[int, tuple[str, str]]]:
+        """Some records as protobuf reads them; and those that it cannot: row -> (reason, message)."""
+        read = {row: _parsed(self._payloads[row].as_py()) for row in rows.tolist()}
+        broken = {row: ("record", found) for row, found in read.items() if isinstance(found, str)}
+        return {row: {} if isinstance(found, str) else found for row, found in read.items()}, broken
+
+    def _misfits(self, found: _Walked) -> dict[int, str]:
+        """The records that are not as `--schema` says, and why."""
+        declared = self._source.declared
+        reasons = misfits(declared, found.features, len(self)) if declared else {}
+        for field in declared:
+            if field.dtype == "bool":
+                for row, value in _not_truths(found, field.name).items():
+                    reasons.setdefault(row, f"feature {field.name!r} holds {value}, where --schema says BOOLEAN.")
+        return reasons
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
@@ -148,3 +161,11 @@ def _not_truths(found: _Walked, name: str) -> dict[int, int]:
     rows = np.repeat(np.arange(len(column)), lengths)
     wrong = np.flatnonzero((values != 0) & (values != 1))[::-1]
     return dict(zip(rows[wrong].tolist(), values[wrong].tolist(), strict=True))
+
+
+def _parsed(record: bytes) -> Features | str:
+    """The features of a record, or why it is no Example."""
+    try:
+        return parse_example(record)
+    except SourceError as error:
+        return str(error)
