@@ -103,7 +103,7 @@ def find_cuts(layout: Layout, parts: Iterable[Candidates]) -> Cuts:
         sure += part.sure
         bands += part.band
     rows = Band.join(bands)
-    rows = rows.take(np.lexsort((rows.positions, rows.files, rows.u, rows.strata)))
+    rows = rows.take(_ranked(rows))
     owner = np.repeat(np.arange(len(strata)), [len(stratum.cuts) for stratum in strata])
     drawn = np.array([stratum.drawn for stratum in strata], np.int64)
     number = np.arange(len(owner)) - layout.first_cut[owner] + 1
@@ -122,6 +122,14 @@ def find_cuts(layout: Layout, parts: Iterable[Candidates]) -> Cuts:
     places = np.zeros(len(owner), np.int64)
     places[cuts] = last
     return Cuts(layout.first_cut, wanted > 0, rows.take(places) if len(rows.u) else rows)
+
+
+def _ranked(rows: Band) -> IntArray:
+    """The rows by stratum, u, file and position; equal u are all but impossible."""
+    order = np.lexsort((rows.u, rows.strata))
+    if ((np.diff(rows.u[order]) == 0) & (np.diff(rows.strata[order]) == 0)).any():
+        order = np.lexsort((rows.positions, rows.files, rows.u, rows.strata))
+    return order
 
 
 def _checked(layout: Layout, owner: IntArray, wanted: IntArray, waiting: IntArray) -> IntArray:

@@ -5,7 +5,6 @@ The notes (about 0.1 byte a row, compressed) spare pass 2 the labels.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -51,12 +50,13 @@ class PartNotes:
         """Notes from the codes of each block of each range; -1 for rows left out."""
         whole = np.concatenate([np.zeros(0, np.int64), *(block for blocks in codes for block in blocks)])
         whole[whole < 0] = len(classes)
-        packed = zlib.compress(whole.astype(_dtype(len(classes))).tobytes(), 1)
+        packed = pa.compress(whole.astype(_dtype(len(classes))).tobytes(), "zstd", asbytes=True)
         return cls(part, classes, tuple(sum(map(len, blocks)) for blocks in codes), packed)
 
     def codes(self) -> npt.NDArray[np.unsignedinteger]:
         """The notes, unpacked [rows]."""
-        return np.frombuffer(zlib.decompress(self.packed), _dtype(len(self.classes)))
+        dtype = np.dtype(_dtype(len(self.classes)))
+        return np.frombuffer(pa.decompress(self.packed, sum(self.rows) * dtype.itemsize, "zstd"), dtype)
 
 
 @dataclass
