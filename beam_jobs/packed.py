@@ -20,6 +20,6 @@ class Packed(Generic[Value]):
         return cast(Value, _unpack(self._bytes))
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=16)
 def _unpack(packed: bytes) -> object:
     return pickle.loads(packed)

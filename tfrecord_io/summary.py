@@ -39,7 +39,14 @@ def plan_table(plan: Plan) -> Table:
     """The table of `--plan_only`: class, source rows, kept rows, weight, shards, bytes."""
     return _table(
         ClassLine(
-            s.split, labels.to_text(s.label), s.source.rows, s.rows, s.factor if s.rows else None, s.shards, s.bytes
+            s.split,
+            labels.to_text(s.label),
+            s.source.rows,
+            s.rows,
+            s.factor if s.rows else None,
+            s.shards * s.folds,
+            s.bytes,
+            s.folds,
         )
         for s in plan.strata
     )

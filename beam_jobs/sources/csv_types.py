@@ -6,6 +6,7 @@ where the text survives the round trip: 01234 and 18446744073709551615 are bytes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ NUMERIC_NULLS = ["", "NA", "NaN", "null"]
 """What means "missing" in a numeric column; in a column of bytes only unquoted nothing does."""
 
 _COMPARED = {"int64": pa.int64(), "float32": pa.float64(), "bytes": pa.string(), "bool": pa.bool_()}
+_PLAIN_INT = re.compile(rb"0|-?[1-9][0-9]{0,17}")
 _CANONICAL_INT = r"^(0|-?[1-9][0-9]*)$"
 _ANY_INT = r"^[ \t]*[+-]?[0-9]+[ \t]*$"
 _CODE = r"^[ \t]*(\+[0-9]+|-?0[0-9]+)[ \t]*$"
@@ -212,6 +214,8 @@ def to_label(text: bytes | None, kind: ColumnType) -> Label | None:
         return None
     if kind.dtype == "bytes":
         return labels.from_bytes(text)
+    if kind.dtype == "int64" and not kind.moment and _PLAIN_INT.fullmatch(text):
+        return int(text)
     array = pa.array([text], pa.binary())
     if kind.dtype == "bool":
         converted, bad = to_bool(array)
