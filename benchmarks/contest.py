@@ -18,6 +18,10 @@ class DiskTooSmallError(RuntimeError):
     """The files of a scenario do not fit on the disk."""
 
 
+_LARGE = 500_000_000
+"""Bytes of an output that is not kept until the end of its scenario."""
+
+
 class Contest:
     """The turns of one scenario, and what was measured so far."""
 
@@ -27,6 +31,7 @@ class Contest:
         self._scenario = scenario
         self._sources = sources
         self._output = work_dir / "output"
+        self._aside = work_dir / "aside"
         self._logs = work_dir / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
         self._console = console
@@ -54,11 +59,22 @@ class Contest:
         result.import_runs.append(import_seconds(self._prepare(competitor, source), folder=ROOT))
 
     def clear(self) -> None:
-        """Removes the last output."""
+        """Removes all outputs."""
+        for folder in (self._output, self._aside):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _set_aside(self) -> None:
+        """Takes the last output away, without deleting many small files.
+
+        After that, some file systems are slow for half a minute at making new ones: the next run would pay for it.
+        """
+        if self._output.is_dir() and disk_bytes(self._output) < _LARGE:
+            self._aside.mkdir(exist_ok=True)
+            self._output.rename(self._aside / str(len(list(self._aside.iterdir()))))
         shutil.rmtree(self._output, ignore_errors=True)
 
     def _prepare(self, competitor: Competitor, source: Source) -> list[str]:
-        self.clear()
+        self._set_aside()
         return competitor.arguments(source, self._output)
 
     def _log(self, competitor: Competitor, ending: str = "") -> Path:
@@ -105,3 +121,8 @@ def check_space(scenario: Scenario, work_dir: Path, data: DataFolder) -> None:
         raise DiskTooSmallError(
             f"{scenario.name} needs about {needed / 1e9:.0f} GB of disk; {free / 1e9:.0f} are free."
         )
+
+
+def disk_bytes(folder: Path) -> int:
+    """The size of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
