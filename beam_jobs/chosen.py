@@ -1,4 +1,4 @@
-"""Rows that the draw chose, on their way to be encoded."""
+"""Rows that the draw chose, on their way to be converted."""
 
 from __future__ import annotations
 
