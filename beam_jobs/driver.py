@@ -27,7 +27,8 @@ from beam_jobs.sizes import SizeModel
 from beam_jobs.sources import open_source
 from tfrecord_io.errors import PresampleError, UsageError
 from tfrecord_io.manifest import Manifest
-from tfrecord_io.plan import FULL_BAND, ClassCounts, Plan, plan_warnings
+from tfrecord_io.plan import FULL_BAND, Plan
+from tfrecord_io.plan_warnings import ClassCounts, plan_warnings
 from tfrecord_io.strategy import parse_strategy
 
 LOCAL_RUNNER = "FnApiRunner"

@@ -75,10 +75,6 @@ class Layout:
         last = bisect(starts, stops, lambda rows, cuts: self.sure[cuts] <= u[rows]) - starts
         return first, last
 
-    def stratum_of_shard(self, shard: IntArray) -> IntArray:
-        """The index of the stratum that a shard belongs to."""
-        return np.searchsorted(self.first_shard, shard, side="right") - 1
-
     def shard_of(self, strata: IntArray, folds: IntArray, order: UInt64Array) -> IntArray:
         """The shard of rows by stratum, fold and v: shard s of S holds the s-th slice of v."""
         shards = self.shards[strata]

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from beam_jobs import split_options
+from beam_jobs.option_values import column_names, parse_size
 from beam_jobs.where import Where
 from tfrecord_io.errors import UsageError
 from tfrecord_io.manifest import UNRESAMPLED_SPLITS
@@ -18,8 +19,6 @@ DEFAULT_MAX_CLASSES = 10_000
 RUN_PREFIX = ".presample-"
 """What the names of folders for unfinished work start with."""
 
-_MOST_BYTES = 1 << 60
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -62,19 +61,19 @@ class PresampleOptions:
         "columns to store; default: all of them",
         (),
         metavar="COLUMN[,COLUMN]",
-        parse=lambda text: _names(text, "--columns"),
+        parse=lambda text: column_names(text, "--columns"),
     )
     drop_columns: tuple[str, ...] = _option(
         "columns not to store, nor to show in rejected/",
         (),
         metavar="COLUMN[,COLUMN]",
-        parse=lambda text: _names(text, "--drop_columns"),
+        parse=lambda text: column_names(text, "--drop_columns"),
     )
     row_id: tuple[str, ...] = _option(
         "columns that identify a row, instead of its position in its file",
         (),
         metavar="COLUMN[,COLUMN]",
-        parse=lambda text: _names(text, "--row_id"),
+        parse=lambda text: column_names(text, "--row_id"),
     )
     strategy: str = _option(
         "rows to keep of each class of the training split, see docs/strategies.md",
@@ -234,28 +233,3 @@ class PresampleOptions:
         """The options that decide the dataset's content, for its manifest."""
         where = {"input", "output", "plan_only", "overwrite", "verbose", "block_size", "shuffle"}
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in where}
-
-
-def parse_size(text: str, flag: str) -> int:
-    """Bytes from a text like 128MB, 64KiB or 1000.
-
-    Raises:
-      UsageError: not a size.
-    """
-    stripped = text.strip().upper()
-    number = stripped.rstrip("KMGIB")
-    unit = stripped[len(number) :]
-    try:
-        size = Decimal(number.strip()) * _UNITS[unit]
-        if abs(size) < _MOST_BYTES:
-            return int(size)
-    except (ArithmeticError, KeyError) as error:
-        raise UsageError(f"{flag} {text!r} is not a size. Write it like 128MB, 64KiB or 1000000.") from error
-    raise UsageError(f"{flag} {text!r} is too large. Write a size like 128MB, 64KiB or 1000000.")
-
-
-def _names(text: str, flag: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(","))
-    if "" in names or len(set(names)) < len(names):
-        raise UsageError(f"{flag} {text!r} must be different column names, with commas between them.")
-    return names

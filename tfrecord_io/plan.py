@@ -11,7 +11,7 @@ Fold j takes the j-th n smallest, so K folds have K cuts, each with a band of it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
@@ -30,7 +30,6 @@ _NEWTON_STEPS = 6
 
 FULL_BAND = math.inf
 _HASHES = 1 << 64
-_TINY_SHARE = Fraction(1, 100)
 
 
 @dataclass(frozen=True)
@@ -147,40 +146,6 @@ def make_plan(
                 )
             )
     return Plan(strata=tuple(strata), shard_size=shard_size)
-
-
-class ClassCounts(NamedTuple):
-    """What a split has of one class, and keeps of it in each fold."""
-
-    label: Label
-    source_rows: int
-    rows: int
-    folds: int
-
-
-def plan_warnings(strategy: Strategy, split: str, classes: Sequence[ClassCounts], folds_asked: int) -> list[str]:
-    """What a user should know about the plan of one resampled split, a sentence each."""
-    warnings = []
-    absent = [c.label for c in classes if not c.source_rows]
-    if absent:
-        warnings.append(f"Class {listed(absent)} has no row in the {split} split and stays out of the strategy.")
-    short = [c for c in classes if 0 < c.rows < c.source_rows and c.folds < folds_asked]
-    if short:
-        fewest = min(short, key=lambda c: c.folds)
-        warnings.append(
-            f"--folds {folds_asked}: class {listed([c.label for c in short])} of {split} has rows for fewer "
-            f"({fewest.folds} of class {labels.to_text(fewest.label)}), which come around more often. Keep fewer rows "
-            "a fold to have more folds."
-        )
-    total, kept = sum(c.source_rows for c in classes), sum(c.rows for c in classes)
-    if strategy.name == "balance" and kept < _TINY_SHARE * total:
-        smallest = min((c for c in classes if c.source_rows), key=lambda c: c.source_rows)
-        warnings.append(
-            f"balance keeps {kept} of {total} rows ({100 * kept / total:.2g} %), because class "
-            f"{labels.to_text(smallest.label)} has only {smallest.source_rows}. "
-            "Consider --strategy ratio=M or max=N to keep more of the others."
-        )
-    return warnings
 
 
 def band(rows: int, drawn: int, nats: float) -> tuple[int, int]:

@@ -11,9 +11,10 @@ from beam_jobs.options import PresampleOptions
 from beam_jobs.sources.block import KeyColumns, Source
 from beam_jobs.sources.columns import Selection, check_columns, check_types, refuse_key_defaults
 from beam_jobs.sources.csv import CsvSource
+from beam_jobs.sources.csv_compared import compared_type
 from beam_jobs.sources.csv_framing import LINES, RECORDS
 from beam_jobs.sources.csv_header import column_types, first_header, refuse_other_separators, sample_places
-from beam_jobs.sources.csv_types import compared_type, to_label
+from beam_jobs.sources.csv_types import to_label
 from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile, head, is_gzip, match_files, open_content, read_fully
 from beam_jobs.sources.label_table import LabelTable

@@ -12,6 +12,7 @@ from beam_jobs.sources import csv_types
 from beam_jobs.sources.block import FloatArray, IntArray, Keys, Reject
 from beam_jobs.sources.columns import check_weights, spread
 from beam_jobs.sources.csv_columns import not_of_type
+from beam_jobs.sources.csv_compared import to_value
 from beam_jobs.sources.csv_fields import short_labels, text_of
 from beam_jobs.sources.csv_lines import Parsed, parse_lines
 from beam_jobs.sources.csv_mask import with_text
@@ -116,7 +117,7 @@ class KeyReader:
         if pa.types.is_dictionary(text.type):
             text = text.dictionary_decode()
         kind = self._source.types[name]
-        values, wrong = csv_types.to_value(text, kind)
+        values, wrong = to_value(text, kind)
         for at in np.flatnonzero(wrong).tolist():
             message = not_of_type(name, text[at].as_py(), kind, self._source.selection)
             self._refuse(int(parsed.good[at]), reason, message.replace(":", f"{role}:", 1))

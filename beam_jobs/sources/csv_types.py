@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_jobs.sources.declared import DeclaredField, Default, manifest_entry
-from beam_jobs.sources.moments import MOMENT_TYPES, moments_of_text
+from beam_jobs.sources.moments import moments_of_text
 from tfrecord_io import labels
 from tfrecord_io.errors import UsageError
 from tfrecord_io.labels import Label
@@ -25,7 +25,6 @@ from tfrecord_io.labels import Label
 NUMERIC_NULLS = ["", "NA", "NaN", "null"]
 """What means "missing" in a numeric column; in a column of bytes only unquoted nothing does."""
 
-_COMPARED = {"int64": pa.int64(), "float32": pa.float64(), "bytes": pa.string(), "bool": pa.bool_()}
 _PLAIN_INT = re.compile(rb"0|-?[1-9][0-9]{0,17}")
 _CANONICAL_INT = r"^(0|-?[1-9][0-9]*)$"
 _ANY_INT = r"^[ \t]*[+-]?[0-9]+[ \t]*$"
@@ -175,28 +174,6 @@ def to_bool(text: pa.Array) -> tuple[pa.Array, BoolArray]:
 def to_moment(text: pa.Array, kind: str) -> tuple[pa.Array, BoolArray]:
     """Int64s from the text of dates or times, and which values are none."""
     return moments_of_text(pc.ascii_trim_whitespace(_ascii(_without_nulls(text))), kind)
-
-
-def compared_type(kind: ColumnType) -> pa.DataType:
-    """The Arrow type in which a column is compared: floats as exactly as they are written, times as times."""
-    return MOMENT_TYPES[kind.moment] if kind.moment else _COMPARED[kind.dtype]
-
-
-def to_value(text: pa.Array, kind: ColumnType) -> tuple[pa.Array, BoolArray]:
-    """Values of the type in which a column is compared, and which texts hold none: not to be stored."""
-    if kind.moment:
-        numbers, bad = to_moment(text, kind.moment)
-        return numbers.cast(pa.int32()).cast(pa.date32()) if kind.moment == "DATE" else numbers.cast(
-            compared_type(kind)
-        ), bad
-    if kind.dtype == "int64":
-        return to_int64(text, kind.declared)
-    if kind.dtype == "float32":
-        return to_float(text)
-    if kind.dtype == "bool":
-        numbers, bad = to_bool(text)
-        return numbers.cast(pa.bool_()), bad
-    return text.cast(options=pc.CastOptions(pa.string(), allow_invalid_utf8=True)), np.zeros(len(text), bool)
 
 
 def is_missing(text: bytes | None, kind: ColumnType) -> bool:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tfrecord_io.errors import PlanError
-from tfrecord_io.plan import BAND_NATS, FULL_BAND, ClassCounts, Tally, band, make_plan, plan_warnings
+from tfrecord_io.plan import BAND_NATS, FULL_BAND, Tally, band, make_plan
+from tfrecord_io.plan_warnings import ClassCounts, plan_warnings
 from tfrecord_io.strategy import parse_strategy
 
 COUNTS = st.dictionaries(st.integers(-3, 9), st.integers(1, 10**6), min_size=1, max_size=6)
