@@ -34,7 +34,9 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[Presamp
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--like", nargs="?")
     directory = first.parse_known_args(argv)[0].like
-    stored = stored_options(directory) if directory else {}
+    words = {word.partition("=")[0] for word in argv}
+    given = [action.dest for action in parser._actions if words.intersection(action.option_strings)]
+    stored = stored_options(directory, given) if directory else {}
     patterns = stored.pop("input", None)
     parser.set_defaults(**stored)
     for action in parser._actions:

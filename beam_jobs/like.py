@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 
 from beam_jobs.options import PresampleOptions
@@ -20,11 +21,15 @@ def options_like(directory: str, **given: Any) -> PresampleOptions:
     Raises:
       UsageError: no dataset there, one of a newer format, or options that contradict each other.
     """
-    return PresampleOptions(**stored_options(directory) | given)
+    return PresampleOptions(**stored_options(directory, given) | given)
 
 
-def stored_options(directory: str) -> dict[str, Any]:
+def stored_options(directory: str, given: Collection[str] = ()) -> dict[str, Any]:
     """Option names and values from a dataset's manifest.
+
+    Args:
+      directory: the dataset.
+      given: names of the options given beside it. A way to split among them replaces the dataset's.
 
     Raises:
       UsageError: no dataset there, one of a newer format, or one with options not known here.
@@ -41,6 +46,10 @@ def stored_options(directory: str) -> dict[str, Any]:
             "presample does not have. Upgrade presample."
         )
     stored = {name: tuple(value) if isinstance(value, list) else value for name, value in manifest.options.items()}
+    if "split_time" in given:
+        stored = {name: value for name, value in stored.items() if name not in ("splits", "split_by")}
+    elif "splits" in given or "split_by" in given:
+        stored.pop("split_time", None)
     return {"input": tuple(manifest.source["patterns"]), **stored}
 
 

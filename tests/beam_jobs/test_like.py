@@ -59,6 +59,29 @@ def test_flags_beside_it_win(other: Path, tmp_path: Path, three_classes: Path) -
 
 
 @pytest.mark.parametrize(
+    ("first", "then", "names"),
+    [
+        ({"split_time": "id=100"}, {"splits": "part0=0.5,part1=0.5", "split_by": "group"}, ["part0", "part1"]),
+        ({"splits": "part0=0.5,part1=0.5", "split_by": "group"}, {"split_time": "id=100"}, ["train", "test"]),
+    ],
+)
+def test_another_way_to_split_replaces_the_datasets(
+    presample: Presample,
+    three_classes: Path,
+    tmp_path: Path,
+    first: dict[str, str],
+    then: dict[str, str],
+    names: list[str],
+) -> None:
+    other = str(presample(three_classes, label="y", **first).folder)
+    flags = [f"--{name}={value}" for name, value in then.items()]
+    assert main(["--like", other, "--output", str(tmp_path / "command"), *flags]) == 0
+    assert set(Manifest.load(tmp_path / "command").splits) == set(names)
+    run(options_like(other, output=str(tmp_path / "python"), **then))
+    assert _same(tmp_path / "command", tmp_path / "python")
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (None, "--like: .* holds no dataset"),
