@@ -29,12 +29,14 @@ def plan_warnings(strategy: Strategy, split: str, classes: Sequence[ClassCounts]
     if absent:
         warnings.append(f"Class {listed(absent)} has no row in the {split} split and stays out of the strategy.")
     short = [c for c in classes if 0 < c.rows < c.source_rows and c.folds < folds_asked]
-    if short:
+    if folds_asked > 1 and not any(c.rows < c.source_rows for c in classes):
+        warnings.append(f"--folds {folds_asked} has no effect on {split}: every class is kept whole.")
+    elif short:
         fewest = min(short, key=lambda c: c.folds)
         warnings.append(
-            f"--folds {folds_asked}: class {listed([c.label for c in short])} of {split} has rows for fewer "
-            f"({fewest.folds} of class {labels.to_text(fewest.label)}), which come around more often. Keep fewer rows "
-            "a fold to have more folds."
+            f"--folds {folds_asked}: class {listed([c.label for c in short])} of {split} has too few rows for that many; "
+            f"class {labels.to_text(fewest.label)} has {fewest.folds}. They come around more often. Keep fewer rows a "
+            "fold to have more folds."
         )
     total, kept = sum(c.source_rows for c in classes), sum(c.rows for c in classes)
     if strategy.name == "balance" and kept < _TINY_SHARE * total:

@@ -165,6 +165,6 @@ def _no_mapping(unknown: Mapping[str, pa.DataType], path: str) -> SourceError:
     ways = ["Declare in --schema what to store of dates, times and decimals: INTEGER, FLOAT or STRING."]
     if structs:
         ways.append(f"Declare fields of nested columns by their paths: [{', '.join(structs)}].")
-    ways.append("Leave the others out with --drop_columns.")
+    ways.append("Leave the others out (--drop_columns, or --columns without them).")
     listed = ", ".join(f"{name} ({kind})" for name, kind in unknown.items())
     return SourceError(f"{path}: no mapping for {listed}. {' '.join(ways)}")

@@ -211,7 +211,13 @@ def test_tallies_add_up_exactly():
     ("strategy", "source", "kept", "folds", "messages"),
     [
         ("balance", {0: 990, 1: 10}, {0: 10, 1: 10}, 2, []),
-        ("ratio=60", {0: 990, 1: 10}, {0: 600, 1: 10}, 1, [r"--folds 2: class 0 of train has rows for fewer \(1 of"]),
+        (
+            "ratio=60",
+            {0: 990, 1: 10},
+            {0: 600, 1: 10},
+            1,
+            [r"--folds 2: class 0 of train has too few rows for that many; class 0 has 1\."],
+        ),
         (
             "balance",
             {0: 999, 1: 1},
@@ -220,8 +226,9 @@ def test_tallies_add_up_exactly():
             [r"balance keeps 2 of 1000 rows \(0\.2 %\), because class 1 has only 1"],
         ),
         ("ratio=1", {0: 999, 1: 1}, {0: 1, 1: 1}, 2, []),
-        ("none", {0: 5, 1: 0}, {0: 5, 1: 0}, 1, [r"Class 1 has no row in the train split and stays out"]),
-        ("balance", {0: 0, 1: 0, 2: 5}, {0: 0, 1: 0, 2: 5}, 1, [r"Class 0, 1 has no row"]),
+        ("none", {0: 5, 1: 3}, {0: 5, 1: 3}, 1, [r"--folds 2 has no effect on train: every class is kept whole"]),
+        ("none", {0: 5, 1: 0}, {0: 5, 1: 0}, 1, [r"Class 1 has no row in the train split and stays out", "no effect"]),
+        ("balance", {0: 0, 1: 0, 2: 5}, {0: 0, 1: 0, 2: 5}, 1, [r"Class 0, 1 has no row", "no effect"]),
         (
             "balance",
             {0: 198, 1: 0, 2: 2},
