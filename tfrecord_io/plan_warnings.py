@@ -34,8 +34,8 @@ def plan_warnings(strategy: Strategy, split: str, classes: Sequence[ClassCounts]
     elif short:
         fewest = min(short, key=lambda c: c.folds)
         warnings.append(
-            f"--folds {folds_asked}: class {listed([c.label for c in short])} of {split} has too few rows for that many; "
-            f"class {labels.to_text(fewest.label)} has {fewest.folds}. They come around more often. Keep fewer rows a "
+            f"--folds {folds_asked}: class {listed([c.label for c in short])} of {split} has too few rows for that "
+            f"many; class {labels.to_text(fewest.label)} has {fewest.folds}. They come around more often. Keep fewer rows a "
             "fold to have more folds."
         )
     total, kept = sum(c.source_rows for c in classes), sum(c.rows for c in classes)
