@@ -35,8 +35,8 @@ def plan_warnings(strategy: Strategy, split: str, classes: Sequence[ClassCounts]
         fewest = min(short, key=lambda c: c.folds)
         warnings.append(
             f"--folds {folds_asked}: class {listed([c.label for c in short])} of {split} has too few rows for that "
-            f"many; class {labels.to_text(fewest.label)} has {fewest.folds}. They come around more often. Keep fewer rows a "
-            "fold to have more folds."
+            f"many; class {labels.to_text(fewest.label)} has {fewest.folds}. They come around more often. Keep fewer "
+            "rows a fold to have more folds."
         )
     total, kept = sum(c.source_rows for c in classes), sum(c.rows for c in classes)
     if strategy.name == "balance" and kept < _TINY_SHARE * total:
