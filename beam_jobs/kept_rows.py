@@ -1,6 +1,6 @@
 """Kept rows between the draw and the writers: where each belongs, and its columns as they are stored.
 
-They travel in columns, a quarter of the size that they have as Examples; the writers serialize them.
+They travel in columns, about a third of their size as Examples; the writers serialize them.
 Columns in front say where a row belongs. They go by their place: the others may have any name.
 """
 

@@ -10,7 +10,6 @@ import functools
 import hashlib
 import importlib.resources
 import json
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import fastjsonschema
 from tfrecord_io import labels
 from tfrecord_io.errors import DamagedManifestError, ManifestError
 from tfrecord_io.labels import Label
+from tfrecord_io.weights import weight_factors
 
 MANIFEST_NAME = "manifest.json"
 FORMAT_VERSION = 1
@@ -193,21 +193,6 @@ class Manifest:
         for split in self.splits.values():
             for entry in split.classes:
                 yield from entry.shards
-
-
-def weight_factors(mode: str, classes: Mapping[Label, tuple[float, float]]) -> dict[Label, float]:
-    """The factor on each row's original weight.
-
-    Args:
-      mode: calibrated (N_k/n_k), balanced (W/(K W_k) N_k/n_k) or none (1).
-      classes: the classes that keep rows: label -> (W_k, N_k/n_k).
-    """
-    if mode == "none":
-        return dict.fromkeys(classes, 1.0)
-    if mode == "calibrated":
-        return {label: keep_weight for label, (_, keep_weight) in classes.items()}
-    mean = math.fsum(weight for weight, _ in classes.values()) / max(1, len(classes))
-    return {label: mean / weight * keep_weight for label, (weight, keep_weight) in classes.items()}
 
 
 def manifest_path(directory: str | os.PathLike[str]) -> str:

@@ -19,9 +19,10 @@ from typing import NamedTuple
 from tfrecord_io import labels
 from tfrecord_io.errors import PlanError
 from tfrecord_io.labels import Label, listed
-from tfrecord_io.manifest import UNRESAMPLED_SPLITS, weight_factors
+from tfrecord_io.manifest import UNRESAMPLED_SPLITS
 from tfrecord_io.rounding import round_half_up, scale_down
 from tfrecord_io.strategy import Strategy
+from tfrecord_io.weights import weight_factors
 
 BAND_NATS = 30.0
 """The band misses the cut with a probability below 2 e**-30 a class; a miss is found and redone."""

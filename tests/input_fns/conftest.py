@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from tfrecord_io import labels
 from tfrecord_io.labels import Label
-from tfrecord_io.manifest import ClassEntry, Manifest, Shard, Split, weight_factors
+from tfrecord_io.manifest import ClassEntry, Manifest, Shard, Split
+from tfrecord_io.weights import weight_factors
 
 
 @dataclass(frozen=True, kw_only=True)

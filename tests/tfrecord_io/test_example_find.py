@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tfrecord_io.example_bytes import FEATURES, RECORDS, alike, buffer, parsed_or_none, serialized
-from tests.tfrecord_io.test_example_walk import check_against_protobuf
+from tests.tfrecord_io.test_example_walk import assert_like_protobuf
 from tfrecord_io.example_entries import KINDS
 from tfrecord_io.example_find import find
 
@@ -42,7 +42,7 @@ def test_usual_records_need_no_other_look(rows):
     names = {name for row in rows for name in row}
     for record, found in zip(records, _found(records, names), strict=True):
         assert found is not None
-        check_against_protobuf(record, found)
+        assert_like_protobuf(record, found)
 
 
 def test_a_key_inside_another_value_is_none():

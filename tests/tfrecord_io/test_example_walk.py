@@ -26,7 +26,7 @@ def found_in(records, gap=3, names=None):
     return found
 
 
-def check_against_protobuf(record, found):
+def assert_like_protobuf(record, found):
     parsed = parse_example(record)
     assert {name: each[:2] for name, each in found.items()} == {n: (d, len(v)) for n, (d, v) in parsed.items()}
     for name, (dtype, values) in parsed.items():
@@ -40,7 +40,7 @@ def check_against_protobuf(record, found):
 def test_what_it_finds_is_what_protobuf_finds(records, gap):
     for record, found in zip(records, found_in(records, gap), strict=True):
         if found is not None:
-            check_against_protobuf(record, found)
+            assert_like_protobuf(record, found)
 
 
 @given(st.lists(FEATURES, max_size=8))
@@ -49,7 +49,7 @@ def test_usual_records_are_not_left_to_protobuf(rows):
     records = [serialized(row) for row in rows]
     for record, found in zip(records, found_in(records), strict=True):
         assert found is not None
-        check_against_protobuf(record, found)
+        assert_like_protobuf(record, found)
 
 
 @settings(max_examples=50)
@@ -76,7 +76,7 @@ def test_records_alike_but_for_some():
     order = np.random.default_rng(0).permutation(len(records)).tolist()
     for at, found in zip(order, found_in([records[at] for at in order]), strict=True):
         if at < len(one) + len(two):
-            check_against_protobuf(records[at], found)
+            assert_like_protobuf(records[at], found)
         else:
             assert found == (None if records[at] else {})
 

@@ -20,7 +20,8 @@ from tests.tfrecord_io.documents import (
 )
 from tests.tfrecord_io.shards import EMPTY
 from tfrecord_io import Manifest, ManifestError
-from tfrecord_io.manifest import Split, content_id, manifest_path, weight_factors
+from tfrecord_io.manifest import Split, content_id, manifest_path
+from tfrecord_io.weights import weight_factors
 
 
 def test_round_trip(tmp_path):
