@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from beam_jobs.presample import main
+from tfrecord_io import records
+from tfrecord_io.examples import encode_examples
 from tfrecord_io.manifest import Manifest
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -48,6 +50,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         }
     )
     pq.write_table(table, tmp_path / "data/part0.parquet")
+    columns = {
+        "clicked": table.column("clicked").combine_chunks(),
+        "embedding": table.column("embedding").combine_chunks(),
+        "age": pa.array([i % 70 for i in range(ROWS)]),
+        "since": pa.array([None if i % 5 else 19_000 + i for i in range(ROWS)], pa.int64()),
+    }
+    payloads = encode_examples(pa.RecordBatch.from_pydict(columns))
+    (tmp_path / "data/part0.tfrecord").write_bytes(records.frame(payloads))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
