@@ -64,7 +64,7 @@ class Candidates:
 
     def add(self, layout: Layout, chosen: Chosen) -> None:
         """Notes chosen rows."""
-        drawn = layout.draws[chosen.strata] & ~chosen.unsure & (chosen.copies > layout.copies[chosen.strata])
+        drawn = chosen.copies > layout.copies[chosen.strata]
         cells = (layout.first_cut[chosen.strata] + chosen.folds)[drawn]
         self.sure += np.bincount(cells, minlength=len(self.sure))
         if chosen.unsure.any():

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from tfrecord_io.example_entries import FLOAT32, INT64, Entries, check_entries
 from tfrecord_io.example_fields import FIELD_1, FIELD_2, fields_of
-from tfrecord_io.varints import lengths_at
+from tfrecord_io.varints import field_at
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -109,10 +109,7 @@ class _Walk:
     def open_message(self, stops: IntArray) -> None:
         """Reads the tag and the length of `features`."""
         self.keep(self.at < stops[self.rows])
-        word = self._words[self.at]
-        length, width = lengths_at(word >> 8)
-        self.at = self.at + 1 + width
-        self.limit = self.at + length
+        word, self.at, self.limit = field_at(self._words, self.at)
         self.keep((word & 0xFF == FIELD_1) & (self.limit <= stops[self.rows]))
 
     def read_entry(self, name: str, kind: int, wanted: bool) -> None:
@@ -170,10 +167,8 @@ class _Walk:
           Whether they have it and are as they should be, where the values start and stop, kind and count.
         """
         words, at, limit = self._words, self.at[which], self.limit[which]
-        tag, (length, size) = words[at] & 0xFF, lengths_at(words[at] >> 8)
-        start = at + 1 + size
-        stop = start + length
-        fits = (tag == FIELD_1) & (stop <= limit)
+        word, start, stop = field_at(words, at)
+        fits = (word & 0xFF == FIELD_1) & (stop <= limit)
         start, stop = np.where(fits, start, at), np.where(fits, stop, at)
         for index, (key, mask) in enumerate(pattern.key):
             fits &= words[start + 8 * index] & mask == key

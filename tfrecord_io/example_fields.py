@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tfrecord_io.varints import lengths_at, words_of
+from tfrecord_io.varints import field_at, words_of
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -33,10 +33,7 @@ def tile(
     for _ in range(MOST_ITEMS):
         if not len(owner):
             break
-        word = words[at]
-        length, width = lengths_at(word >> 8)
-        content = at + 1 + width
-        stop = content + length
+        word, content, stop = field_at(words, at)
         wrong = (word & 0x87 != 2) | (word & 0x78 == 0) | (stop > limit)
         if wrong.any():
             odd[owner[wrong]] = True

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from tfrecord_io.example_entries import Entries, check_entries
 from tfrecord_io.example_fields import FIELD_1, FIELD_2, MOST_ITEMS
-from tfrecord_io.varints import lengths_at, words_of
+from tfrecord_io.varints import field_at, words_of
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -47,17 +47,13 @@ def find(
     for _ in range(MOST_ITEMS):
         if not len(owner):
             break
-        word = words[at]
-        length, width = lengths_at(word >> 8)
-        content = at + 1 + width
-        stop = content + length
+        word, content, stop = field_at(words, at)
         head = words[content]
         value = content + 2 + (head >> 8 & 0xFF)
         # Short of the limit by 2, so that the value's length lies in the data too.
         right = (word & 0xFF == FIELD_1) & (stop <= limit) & (head & 0x80FF == FIELD_1) & (value + 2 <= stop)
-        tail = words[np.where(right, value, content)]
-        size, width = lengths_at(tail >> 8)
-        right &= (tail & 0xFF == FIELD_2) & (value + 1 + width + size == stop)
+        tail, _, end = field_at(words, np.where(right, value, content))
+        right &= (tail & 0xFF == FIELD_2) & (end == stop)
         if not right.all():
             sure[owner[~right]] = False
             owner, at, limit, content, stop, head = (a[right] for a in (owner, at, limit, content, stop, head))
@@ -75,10 +71,8 @@ def find(
 
 def _only_features(words: IntArray, starts: IntArray, stops: IntArray) -> tuple[BoolArray, IntArray, IntArray]:
     """Which records are one filled `features` message and nothing else, and where its entries start and end."""
-    word = words[starts]
-    length, width = lengths_at(word >> 8)
-    at = starts + 1 + width
-    return (word & 0xFF == FIELD_1) & (at + length == stops) & (starts < stops) & (length > 0), at, stops
+    word, at, end = field_at(words, starts)
+    return (word & 0xFF == FIELD_1) & (end == stops) & (starts < stops) & (at < end), at, stops
 
 
 def _has_key(words: IntArray, content: IntArray, head: IntArray, key: bytes) -> BoolArray:
@@ -102,7 +96,7 @@ def _entries(
 ) -> tuple[Entries, IntArray]:
     name, record = np.nonzero((places >= 0) & sure)
     start, stop = places[name, record], ends[name, record]
-    content = start + 1 + lengths_at(words[start] >> 8)[1]
+    _, content, _ = field_at(words, start)
     fine, value, kind, count = check_entries(words, content, stop)
     sure[record[~fine]] = False
     found = Entries(names, np.zeros(len(sure), bool), record, name, start, stop, value, kind, count)

@@ -46,6 +46,14 @@ def lengths_at(words: IntArray) -> tuple[IntArray, IntArray]:
     return length, width
 
 
+def field_at(words: IntArray, at: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Of fields [n] at these places: the word there (tag and length), where the content starts, and where it stops."""
+    word = words[at]
+    length, width = lengths_at(word >> 8)
+    content = at + 1 + width
+    return word, content, content + length
+
+
 def count_varints(words: IntArray, starts: IntArray, stops: IntArray) -> tuple[IntArray, BoolArray]:
     """How many varints each of n filled ranges holds, and whether it holds them whole and nothing else.
 

@@ -57,7 +57,7 @@ class ArrowColumn:
         """
         if not is_list(self.type):
             stored, wrong = self._values(column)
-            bad = {row: f"{_shown(column[row])} is no {self._noun}" for row in np.flatnonzero(wrong).tolist()}
+            bad = {row: f"{shown(column[row])} is no {self._noun}" for row in np.flatnonzero(wrong).tolist()}
         else:
             stored, bad = self._lists(column)
         if self.declared and self.declared.required and column.null_count:
@@ -71,9 +71,9 @@ class ArrowColumn:
         missing = flat.is_null().to_numpy(zero_copy_only=False)
         lengths = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
         rows = np.repeat(np.arange(len(column)), lengths)
-        bad = {row: f"a value in {_shown(column[row])} is no {self._noun}" for row in set(rows[wrong].tolist())}
+        bad = {row: f"a value in {shown(column[row])} is no {self._noun}" for row in set(rows[wrong].tolist())}
         for row in set(rows[missing & ~wrong].tolist()):
-            bad.setdefault(row, f"a value in {_shown(column[row])} is missing")
+            bad.setdefault(row, f"a value in {shown(column[row])} is missing")
         if self.shape:
             other = (lengths != self.shape[0]) & column.is_valid().to_numpy(zero_copy_only=False)
             for row in np.flatnonzero(other).tolist():
@@ -179,7 +179,8 @@ def plain(value: pa.Scalar) -> Any:
         return str(value.cast(pa.binary()).as_py())  # text that is no UTF-8
 
 
-def _shown(value: pa.Scalar) -> str:
+def shown(value: pa.Scalar) -> str:
+    """A value for a message, shortened."""
     text = str(plain(value))
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from beam_jobs.sources import arrow_types
 from beam_jobs.sources.block import RAW_LIMIT, FloatArray, IntArray, Keys, Reject
-from beam_jobs.sources.columns import MASK, SHOWN, Selection, check_weights, spread
+from beam_jobs.sources.columns import MASK, Selection, check_weights, spread
 from beam_jobs.sources.files import SourceFile
 from tfrecord_io.errors import SourceError
 from tfrecord_io.hashing import UInt64Array
@@ -43,7 +43,8 @@ class KeyReader:
         values = self._batch.column(columns.label)
         found, wrong = label.labels(values, self._source.labels)
         for at in np.flatnonzero(found < 0).tolist():
-            what = f"{shown_value(values, at)} is no {label.label_dtype} label" if wrong[at] else "the label is missing"
+            shown = arrow_types.shown(values[at])
+            what = f"{shown} is no {label.label_dtype} label" if wrong[at] else "the label is missing"
             self._refuse(at, "label", f"column {columns.label!r}: {what}.")
         for name in (columns.split, *columns.row_id):
             if name:
@@ -117,12 +118,6 @@ def raw_row(rows: pa.RecordBatch | pa.Table, row: int, selection: Selection) -> 
         name: MASK if name in selection.dropped else arrow_types.plain(one.column(name)[0]) for name in one.schema.names
     }
     return json.dumps(shown, default=str).encode()[:RAW_LIMIT]
-
-
-def shown_value(values: pa.Array, at: int) -> str:
-    """One value for a message, shortened."""
-    text = str(arrow_types.plain(values[at]))
-    return text if len(text) <= SHOWN else text[:SHOWN] + "..."
 
 
 def float_weights(column: pa.Array | pa.ChunkedArray, name: str, file: SourceFile) -> FloatArray:
