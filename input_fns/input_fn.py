@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import tensorflow as tf
 
-from input_fns import mixes, options, quotas, seeds, streams
+from input_fns import quotas, seeds, streams
 from input_fns.parsing import FeatureSpec, Parser, feature_spec
-from input_fns.strata import ReadClass
 from tfrecord_io import labels
 from tfrecord_io.labels import Label
-from tfrecord_io.manifest import MANIFEST_NAME, Manifest, manifest_path
+from tfrecord_io.reading import mixes, options
+from tfrecord_io.reading.datasets import Paths
+from tfrecord_io.reading.plan import plan_reading
 
 _COMPRESSIONS = {"none": "", "gzip": "GZIP"}
 
@@ -90,7 +90,7 @@ class InputFn:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: Paths,
         *,
         split: str | Iterable[str] = "train",
         batch_size: int,
@@ -107,31 +107,39 @@ class InputFn:
         map_fn: Callable[..., Any] | None = None,
         fold: int | None = None,
     ) -> None:
-        options.check_choices(batching=batching, weights=weights, structure=structure)
-        options.check_order(batching=batching, shuffle=shuffle)
-        self._seed = options.integer("seed", seed, None)
-        manifest = Manifest.load(path)
-        self._classes = options.read_classes(manifest, manifest_path(path).removesuffix(MANIFEST_NAME), split, fold)
-        self._compression = _COMPRESSIONS[manifest.compression]
-        self._stored_order = mix == "stored"
-        self._sampled = batching == "sampled"
-        self._shuffle = bool(shuffle)
+        options.check_choices(structure=structure)
+        self._plan = plan_reading(
+            path,
+            split=split,
+            batch_size=batch_size,
+            mix=mix,
+            batching=batching,
+            weights=weights,
+            shuffle=shuffle,
+            num_epochs=num_epochs,
+            epoch_rows=epoch_rows,
+            seed=seed,
+            drop_remainder=drop_remainder,
+            fold=fold,
+        )
+        found = self._plan.datasets
+        self._classes, self._shares, self._epochs = self._plan.classes, self._plan.shares, self._plan.epochs
+        self._factors, self._seed, self._shuffle = self._plan.factors, self._plan.seed, self._plan.shuffle
+        self._stored_order, self._sampled = self._plan.stored_order, self._plan.sampled
+        self._drop_remainder = bool(drop_remainder)
         self._map_fn = map_fn
 
-        self.class_rows: dict[Label, int] = {one.label: one.rows for one in self._classes}
-        self.source_class_rows: dict[Label, int] = {one.label: one.source_rows for one in self._classes}
-        self.num_rows: int = sum(self.class_rows.values())
-        self._epochs = options.epochs(self.num_rows, batch_size, epoch_rows, num_epochs, drop_remainder)
+        self.class_rows: dict[Label, int] = self._plan.class_rows
+        self.source_class_rows: dict[Label, int] = self._plan.source_class_rows
+        self.num_rows: int = self._plan.num_rows
         self.steps_per_epoch: int = self._epochs.steps
-        self._shares = mixes.shares(mix, self._classes)
         self.prior_correction: dict[Label, float] = mixes.prior_correction(self._shares, self._classes)
-        self._factors = _factors(weights, self._shares, self._classes)
-        self.feature_spec: dict[str, Any] = feature_spec(manifest, features)
+        self.feature_spec: dict[str, Any] = feature_spec(found, features)
         self._parser = Parser(
             features=self.feature_spec,
-            label=manifest.label,
-            label_dtype=manifest.schema[manifest.label]["dtype"],
-            weight=None if weights == "none" else manifest.weight,
+            label=found.label,
+            label_dtype=found.schema[found.label]["dtype"],
+            weight=None if weights == "none" else found.weight,
             structure=structure,
         )
 
@@ -148,9 +156,11 @@ class InputFn:
         passes = [self._stream(k) for k in opened]
         raw = streams.mixed(passes, self._quotas(opened))
         finish = functools.partial(self._finish, factors=[stream.shards[0].factor for stream in passes])
-        numbered = tf.data.Dataset.zip((self._epochs.batches, raw))
+        numbered = tf.data.Dataset.zip((quotas.batch_numbers(self._epochs), raw))
         batches = numbered.map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        counted = batches.apply(tf.data.experimental.assert_cardinality(self._epochs.cardinality))
+        known = self._epochs.batches
+        cardinality = tf.data.INFINITE_CARDINALITY if known is None else known
+        counted = batches.apply(tf.data.experimental.assert_cardinality(cardinality))
         return counted.prefetch(tf.data.AUTOTUNE)
 
     def _quotas(self, opened: list[int]) -> tf.data.Dataset:
@@ -169,16 +179,16 @@ class InputFn:
             label=name,
             shards=tuple(
                 streams.StreamShard(
-                    path=stratum.directory + shard.path,
+                    path=shard.path,
                     rows=shard.rows,
                     fold=shard.fold,
                     folds=stratum.folds,
                     factor=factor,
                 )
                 for stratum, factor in zip(self._classes[k].strata, self._factors[k], strict=True)
-                for shard in stratum.shards
+                for shard in stratum.slices
             ),
-            compression=self._compression,
+            compression=_COMPRESSIONS[self._plan.datasets.manifests[0].compression],
             key=seeds.key(self._seed, "rows", name) if self._shuffle else None,
         )
 
@@ -195,7 +205,7 @@ class InputFn:
             key = seeds.key(self._seed, "batch")
             order = seeds.permutation(tf.size(records), seeds.fold(key, number))
             records, factor = tf.gather(records, order), tf.gather(factor, order)
-        if self._epochs.drop_remainder:
+        if self._drop_remainder:
             records = tf.ensure_shape(records, [self._epochs.batch_size])
         else:
             records = tf.ensure_shape(records, [None])
@@ -203,13 +213,6 @@ class InputFn:
         if self._map_fn is None:
             return element
         return self._map_fn(*element) if isinstance(element, tuple) else self._map_fn(element)
-
-
-def _factors(weights: str, shares: tuple[int, ...], classes: tuple[ReadClass, ...]) -> tuple[tuple[float, ...], ...]:
-    """What to multiply the stored weights of each class's strata with."""
-    if weights != "auto":
-        return tuple((1.0,) * len(one.strata) for one in classes)
-    return mixes.weight_factors(shares, classes)
 
 
 def _joined(blocks: tuple[streams.Block, ...], factors: list[float]) -> tuple[tf.Tensor, tf.Tensor]:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfrecord_io import labels
 from tfrecord_io.errors import ManifestError, UsageError
-from tfrecord_io.manifest import Manifest
+from tfrecord_io.reading.datasets import Datasets
 
 FeatureSpec: TypeAlias = Mapping[str, Any]
 
@@ -20,7 +20,7 @@ _DTYPES = {"int64": tf.int64, "float32": tf.float32, "bytes": tf.string}
 _MISSING = {"int64": -1, "float32": float("nan"), "bytes": b""}
 
 
-def feature_spec(manifest: Manifest, features: Iterable[str] | FeatureSpec | None) -> dict[str, Any]:
+def feature_spec(datasets: Datasets, features: Iterable[str] | FeatureSpec | None) -> dict[str, Any]:
     """What `tf.io.parse_example` needs to read the features; label and weight are not among them.
 
     One value or n of them become FixedLenFeature, with a default where the feature is absent from
@@ -30,25 +30,25 @@ def feature_spec(manifest: Manifest, features: Iterable[str] | FeatureSpec | Non
     converts, in a `map_fn`).
 
     Args:
-      manifest: of the dataset.
+      datasets: what is read.
       features: names, a subset; or name -> tf.io feature, to read them otherwise; None = all.
 
     Raises:
       UsageError: a feature that is not there, is the label or the weight, or has another dtype.
       ManifestError: a default that its feature cannot have.
     """
-    stored = {name: entry for name, entry in manifest.schema.items() if name != manifest.label}
+    stored = {name: entry for name, entry in datasets.schema.items() if name != datasets.label}
     if features is None:
         features = list(stored)
     if isinstance(features, str):
         raise UsageError(f"features={features!r} is one name; give a list of names: features=[{features!r}].")
     if not isinstance(features, Mapping):
         names = list(features)
-        _check_names(names, stored, manifest)
+        _check_names(names, stored, datasets)
         return {name: _stored_spec(name, stored[name]) for name in names}
     # A RaggedFeature or SparseFeature may read a stored feature under another name.
     sources = {name: getattr(spec, "value_key", None) or name for name, spec in features.items()}
-    _check_names(sources.values(), stored, manifest)
+    _check_names(sources.values(), stored, datasets)
     for name, spec in features.items():
         dtype = stored[sources[name]]["dtype"]
         if getattr(spec, "dtype", None) != _DTYPES[dtype]:
@@ -137,9 +137,9 @@ def _value(value: Any, dtype: str) -> Any:
     return value if isinstance(value, int) and -(2**63) <= value < 2**63 else None
 
 
-def _check_names(names: Iterable[str], stored: Mapping[str, Any], manifest: Manifest) -> None:
+def _check_names(names: Iterable[str], stored: Mapping[str, Any], datasets: Datasets) -> None:
     names = list(names)
-    for name, role in ((manifest.label, "label"), (manifest.weight, "weight")):
+    for name, role in ((datasets.label, "label"), (datasets.weight, "weight")):
         if name in names:
             raise UsageError(
                 f"features names {name!r}, which is the dataset's {role} and comes by itself (see "

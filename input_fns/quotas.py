@@ -13,9 +13,14 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from input_fns import seeds
-from input_fns.epochs import Epochs
+from tfrecord_io.reading.epochs import Epochs
 
 _SMALL_POOL = 4096
+
+
+def batch_numbers(epochs: Epochs) -> tf.data.Dataset:
+    """The numbers of all batches, int64 scalars from 0."""
+    return tf.data.Dataset.range(tf.int64.max if epochs.batches is None else epochs.batches)
 
 
 def exact(shares: Sequence[int], epochs: Epochs) -> tf.data.Dataset:
@@ -28,7 +33,7 @@ def exact(shares: Sequence[int], epochs: Epochs) -> tf.data.Dataset:
     earliest deadline: Steiner and Yeomans, "Level schedules for mixed-model, just-in-time
     processes", Management Science 39 (1993); the quota method of Balinski and Young is of the kind.
 
-    >>> pairs = Epochs(rows=6, batch_size=2, drop_remainder=False, count=1)
+    >>> pairs = Epochs(rows=6, batch_size=2, steps=3, count=1)
     >>> [quota.tolist() for quota in exact([2, 1], pairs).as_numpy_iterator()]
     [[2, 0], [1, 1], [1, 1]]
     """
@@ -47,7 +52,7 @@ def exact(shares: Sequence[int], epochs: Epochs) -> tf.data.Dataset:
         extra = _soonest(remainder, ahead, parts, whole, rows - tf.reduce_sum(least))
         return (remainder, ahead + extra), least + extra
 
-    return epochs.batches.scan((none, none), step)
+    return batch_numbers(epochs).scan((none, none), step)
 
 
 def drawn(shares: Sequence[int], epochs: Epochs, key: seeds.Key) -> tf.data.Dataset:
@@ -59,7 +64,7 @@ def drawn(shares: Sequence[int], epochs: Epochs, key: seeds.Key) -> tf.data.Data
         tickets = tf.random.stateless_uniform(shape, seeds.fold(key, batch), 0, sum(shares), tf.int64)
         return _count(tickets, ends)
 
-    return epochs.batches.map(counts)
+    return batch_numbers(epochs).map(counts)
 
 
 def drawn_without_replacement(rows: Sequence[int], epochs: Epochs, key: seeds.Key) -> tf.data.Dataset:
@@ -78,7 +83,7 @@ def drawn_without_replacement(rows: Sequence[int], epochs: Epochs, key: seeds.Ke
         chosen = _count(_distinct(tf.reduce_sum(pool), size, seeds.fold(key, batch)), tf.cumsum(pool))
         return pool - chosen, certain + chosen
 
-    return epochs.batches.scan(full, step)
+    return batch_numbers(epochs).scan(full, step)
 
 
 def _soonest(remainder: tf.Tensor, ahead: tf.Tensor, parts: tf.Tensor, whole: int, count: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from input_fns import quotas, seeds
-from input_fns.epochs import Epochs
+from tfrecord_io.reading import options
 
 SHARES = st.lists(st.integers(1, 50) | st.integers(1, 10**9), min_size=1, max_size=7)
 
@@ -20,13 +20,13 @@ def counts(dataset):
 
 
 def sizes(epochs):
-    return [int(epochs.rows_of(batch)) for batch in epochs.batches.as_numpy_iterator()]
+    return [int(epochs.rows_of(batch)) for batch in quotas.batch_numbers(epochs).as_numpy_iterator()]
 
 
 @settings(max_examples=60, deadline=None)
 @given(SHARES, st.integers(1, 9), st.integers(1, 40), st.integers(1, 4), st.booleans())
 def test_exact_is_within_one_row_of_every_share_at_every_batch(shares, batch_size, rows, count, drop):
-    epochs = Epochs(rows=max(rows, batch_size), batch_size=batch_size, drop_remainder=drop, count=count)
+    epochs = options.epochs([max(rows, batch_size)], 0, batch_size=batch_size, drop_remainder=drop, num_epochs=count)
     got = counts(quotas.exact(shares, epochs))
     assert got.min() >= 0
     assert got.sum(axis=1).tolist() == sizes(epochs)
@@ -37,7 +37,7 @@ def test_exact_is_within_one_row_of_every_share_at_every_batch(shares, batch_siz
 
 
 def test_exact_never_takes_back_what_largest_remainder_would():
-    epochs = Epochs(rows=14, batch_size=1, drop_remainder=False, count=2)
+    epochs = options.epochs([14], 0, batch_size=1, drop_remainder=False, num_epochs=2)
     so_far = np.cumsum(counts(quotas.exact([6, 6, 2], epochs)), axis=0)
     assert so_far[13].tolist() == [6, 6, 2]
     assert so_far[27].tolist() == [12, 12, 4]
@@ -46,21 +46,21 @@ def test_exact_never_takes_back_what_largest_remainder_would():
 
 def test_exact_works_when_every_deadline_falls_together():
     # One large class that must not take the turns of twenty tiny ones, due at the same row.
-    epochs = Epochs(rows=40, batch_size=1, drop_remainder=False, count=3)
+    epochs = options.epochs([40], 0, batch_size=1, drop_remainder=False, num_epochs=3)
     so_far = np.cumsum(counts(quotas.exact([20] + [1] * 20, epochs)), axis=0)
     assert so_far[39].tolist() == [20] + [1] * 20
     assert abs(so_far[:, 0] - np.arange(1, 121) / 2).max() < 1
 
 
 def test_exact_batch_smaller_than_the_number_of_classes():
-    epochs = Epochs(rows=12, batch_size=2, drop_remainder=False, count=1)
+    epochs = options.epochs([12], 0, batch_size=2, drop_remainder=False, num_epochs=1)
     got = counts(quotas.exact([1] * 6, epochs))
     assert got.sum(axis=0).tolist() == [2] * 6
     assert got[:3].sum(axis=0).tolist() == [1] * 6
 
 
 def test_drawn_has_the_asked_shares_and_is_repeatable():
-    epochs = Epochs(rows=20000, batch_size=100, drop_remainder=False, count=1)
+    epochs = options.epochs([20000], 0, batch_size=100, drop_remainder=False, num_epochs=1)
     got = counts(quotas.drawn([3, 1], epochs, seeds.key(1, "classes")))
     assert got.sum(axis=1).tolist() == [100] * 200
     # Binomial(20000, 1/4): 6 standard deviations are 367 rows, a false alarm in 10^9 seeds.
@@ -83,7 +83,7 @@ def test_drawn_has_the_asked_shares_and_is_repeatable():
 )
 def test_drawn_without_replacement_is_exact_over_every_round(rows, batch_size, more, count, seed):
     # Epochs longer than a round of all rows: batches then straddle rounds.
-    epochs = Epochs(rows=sum(rows) * (more + 1), batch_size=batch_size, drop_remainder=False, count=count)
+    epochs = options.epochs([sum(rows) * (more + 1)], 0, batch_size=batch_size, drop_remainder=False, num_epochs=count)
     got = counts(quotas.drawn_without_replacement(rows, epochs, seeds.key(seed, "classes")))
     assert got.min() >= 0
     assert got.sum(axis=1).tolist() == sizes(epochs)
@@ -97,7 +97,7 @@ def test_drawn_without_replacement_is_exact_over_every_round(rows, batch_size, m
 
 def test_drawn_without_replacement_is_hypergeometric():
     # Two of four rows, two rows a class: 0, 1, 2 of class 0 with chances 1/6, 4/6, 1/6.
-    epochs = Epochs(rows=4, batch_size=2, drop_remainder=False, count=3000)
+    epochs = options.epochs([4], 0, batch_size=2, drop_remainder=False, num_epochs=3000)
     got = counts(quotas.drawn_without_replacement([2, 2], epochs, seeds.key(5, "classes")))
     found = np.bincount(got[::2, 0], minlength=3)
     expected = np.array([500, 2000, 500])

@@ -148,7 +148,7 @@ def test_each_record_keeps_its_splits_weight_in_every_window(dataset, monkeypatc
 @pytest.mark.parametrize(
     ("split", "message"),
     [
-        ([], r"split is an empty list; name one split or more\. The dataset has eval, fold0, fold1\."),
+        ([], r"split is an empty list; name one split or more: the dataset has eval, fold0, fold1\."),
         (["fold0", "x", "y"], r"no split 'x', 'y'; the dataset has eval, fold0, fold1\."),
         (["fold0", "fold1", "fold0"], r"split names 'fold0' more than once\. Name each split once\."),
         (None, r"no split None; the dataset has"),

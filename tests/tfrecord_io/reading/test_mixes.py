@@ -10,23 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from input_fns import mixes
-from input_fns.strata import ReadClass, Stratum
 from tfrecord_io.errors import UsageError
-from tfrecord_io.manifest import Shard
+from tfrecord_io.reading import mixes
+from tfrecord_io.reading.strata import ReadClass, ShardSlice, Stratum
 
 
 def stratum(label, source_rows, rows, source_weight=None, factor=1.0):
-    shards = (Shard(path="a", rows=rows, bytes=0, sha256=""),) if rows else ()
+    whole = ShardSlice(path="a", first=0, rows=rows, file_rows=rows, bytes=0, fold=0)
     return Stratum(
-        directory="",
-        split="train",
+        name="'train'",
         label=label,
         source_rows=source_rows,
         source_weight=float(source_rows if source_weight is None else source_weight),
         folds=1,
         factor=factor,
-        shards=shards,
+        compression="none",
+        slices=(whole,) if rows else (),
     )
 
 

@@ -1,4 +1,4 @@
-"""Strata: what is read of each class, from one split or several, as one."""
+"""Strata: what is read of each class, from one split or several, of one dataset or several, as one."""
 
 from __future__ import annotations
 
@@ -13,31 +13,49 @@ from tfrecord_io.manifest import ClassEntry, Manifest, Shard
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShardSlice:
+    """Rows `first` to `first + rows` of a file of `file_rows` rows and `bytes` bytes; read in pass j
+    of its stratum if j modulo the stratum's folds is `fold`.
+    """
+
+    path: str
+    first: int
+    rows: int
+    file_rows: int
+    bytes: int
+    fold: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stratum:
     """One class of one split, as it is read: pass j reads its fold j modulo `folds`.
 
-    `directory` ends in a slash; `factor` is what a stored weight is as a multiple of the row's
-    original one; `split` is for messages.
+    `factor` is what a stored weight is as a multiple of the row's original one; `name` is of the
+    split, for messages; `compression` is none or gzip.
     """
 
-    directory: str
-    split: str
+    name: str
     label: Label
     source_rows: int
     source_weight: float
     folds: int
     factor: float
-    shards: tuple[Shard, ...]
+    compression: str
+    slices: tuple[ShardSlice, ...]
 
     @property
     def rows(self) -> int:
         """Rows of the first fold."""
-        return sum(shard.rows for shard in self.shards if shard.fold == 0)
+        return self.rows_of_fold(0)
+
+    def rows_of_fold(self, fold: int) -> int:
+        """Rows of that fold."""
+        return sum(one.rows for one in self.slices if one.fold == fold)
 
     @property
     def mean_rows(self) -> Fraction:
         """Rows a pass: folds differ where drawn rows were rejected."""
-        return Fraction(sum(shard.rows for shard in self.shards), self.folds)
+        return Fraction(sum(one.rows for one in self.slices), self.folds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +81,14 @@ class ReadClass:
         return sum(stratum.source_rows for stratum in self.strata)
 
 
-def read_strata(manifest: Manifest, directory: str, splits: Sequence[str]) -> list[Stratum]:
+def read_strata(manifest: Manifest, directory: str, splits: Sequence[str], *, named: bool = False) -> list[Stratum]:
     """The strata of some splits of a dataset, in the order of the splits and labels.
+
+    Args:
+      manifest: of the dataset.
+      directory: of the dataset, ending in a slash.
+      splits: names of splits that it has.
+      named: name the dataset in messages, as there are others.
 
     Raises:
       ManifestError: a class whose shards contradict its rows or folds.
@@ -72,18 +96,19 @@ def read_strata(manifest: Manifest, directory: str, splits: Sequence[str]) -> li
     strata = []
     for split in splits:
         factors = manifest.stored_factors(split)
+        name = f"{split!r} of {directory.rstrip('/')}" if named else repr(split)
         for entry in manifest.splits[split].classes:
-            _check_shards(split, entry)
+            _check_shards(name, entry)
             strata.append(
                 Stratum(
-                    directory=directory,
-                    split=split,
+                    name=name,
                     label=entry.label,
                     source_rows=entry.source_rows,
                     source_weight=entry.source_weight,
                     folds=entry.folds,
                     factor=factors.get(entry.label, 1.0),
-                    shards=entry.shards,
+                    compression=manifest.compression,
+                    slices=tuple(_whole(directory, shard) for shard in entry.shards),
                 )
             )
     return strata
@@ -101,14 +126,14 @@ def one_fold(strata: Sequence[Stratum], fold: int) -> list[Stratum]:
         raise UsageError(f"There is no fold {fold}: every class has one fold, 0. Leave fold out.")
     if fewest is not None and fold >= fewest.folds:
         raise UsageError(
-            f"There is no fold {fold}: class {fewest.label!r} of split {fewest.split!r} has {fewest.folds} folds. "
+            f"There is no fold {fold}: class {fewest.label!r} of split {fewest.name} has {fewest.folds} folds. "
             f"Choose one of {', '.join(map(str, range(fewest.folds)))}, or leave fold out to read one after the other."
         )
 
     def chosen(stratum: Stratum) -> Stratum:
         number = fold if stratum.folds > 1 else 0
-        shards = tuple(replace(shard, fold=0) for shard in stratum.shards if shard.fold == number)
-        return replace(stratum, folds=1, shards=shards)
+        slices = tuple(replace(one, fold=0) for one in stratum.slices if one.fold == number)
+        return replace(stratum, folds=1, slices=slices)
 
     return [chosen(stratum) for stratum in strata]
 
@@ -121,8 +146,19 @@ def merged(strata: Sequence[Stratum]) -> tuple[ReadClass, ...]:
     return tuple(ReadClass(label=label, strata=tuple(found[label])) for label in sorted(found, key=labels.sort_key))
 
 
+def _whole(directory: str, shard: Shard) -> ShardSlice:
+    return ShardSlice(
+        path=directory + shard.path,
+        first=0,
+        rows=shard.rows,
+        file_rows=shard.rows,
+        bytes=shard.bytes,
+        fold=shard.fold,
+    )
+
+
 def _check_shards(split: str, entry: ClassEntry) -> None:
-    where = f"class {entry.label!r} of split {split!r}"
+    where = f"class {entry.label!r} of split {split}"
     beyond = sorted({shard.fold for shard in entry.shards if shard.fold >= entry.folds})
     if beyond:
         raise ManifestError(

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from input_fns.strata import ReadClass
 from tfrecord_io import labels
 from tfrecord_io.errors import UsageError
 from tfrecord_io.labels import Label
+from tfrecord_io.reading.strata import ReadClass
 
 MIXES = ("stored", "natural", "balanced")
 Mix = str | Mapping[Any, Any]
