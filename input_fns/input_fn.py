@@ -194,8 +194,15 @@ class InputFn:
             batches = batches.map(self._map_fn, num_parallel_calls=tf.data.AUTOTUNE)
         known = plan.epochs.batches
         cardinality = tf.data.INFINITE_CARDINALITY if known is None else known - plan.start_step
-        return batches.apply(tf.data.experimental.assert_cardinality(cardinality)).prefetch(tf.data.AUTOTUNE)
+        counted = batches.apply(tf.data.experimental.assert_cardinality(cardinality)).prefetch(_READY_BATCHES)
+        options = tf.data.Options()
+        options.autotune.enabled = (
+            False  # To time every record takes a quarter of the speed; nothing here needs tuning.
+        )
+        return counted.with_options(options)
 
+
+_READY_BATCHES = 4
 
 _unconverted = tf.autograph.experimental.do_not_convert
 """Our functions are plain TensorFlow: to have autograph rewrite them would take most of the time to the first batch."""

@@ -58,8 +58,7 @@ class Kept:
 
     def columns(self) -> tf.data.Dataset:
         """One element: the columns of all rows, shard after shard."""
-        every = tf.range(len(self._shards.rows), dtype=tf.int64)
-        return self._shards.read(every, tf.constant(0, tf.int64)).rebatch(int(self._shards.rows.sum()))
+        return self._shards.read_all().rebatch(int(self._shards.rows.sum()))
 
     def draw(self, columns: Columns, starts: tf.Tensor, counts: tf.Tensor) -> Columns:
         """The next rows of each class's passes, class after class.

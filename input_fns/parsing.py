@@ -91,22 +91,20 @@ class Parser:
         """Whether `columns` parses; otherwise `element` does."""
         return all(isinstance(spec, tf.io.FixedLenFeature) for spec in self.features.values())
 
-    def columns(self, records: tf.Tensor, factor: tf.Tensor, number: tf.Tensor) -> dict[str, tf.Tensor]:
-        """A block of records of one class.
+    def columns(self, records: tf.Tensor, factors: tf.Tensor, numbers: tf.Tensor) -> dict[str, tf.Tensor]:
+        """A block of records.
 
         Args:
           records: tf.string of shape [rows].
-          factor: what their stored weights are multiplied with; float32 scalar.
-          number: of the class; int64 scalar.
+          factors: what their stored weights are multiplied with; float32 of shape [rows].
+          numbers: of their classes; int64 of shape [rows].
 
         Returns:
           Tensors whose first dimension is the rows.
         """
-        rows = tf.shape(records)[:1]
         if not self.parses_blocks:
-            carried = {_FACTOR: tf.fill(rows, factor), _NUMBER: tf.fill(rows, number)}
-            return {_RECORD: records, **carried}
-        return self._parsed(records, factor, tf.fill(rows, number))
+            return {_RECORD: records, _FACTOR: factors, _NUMBER: numbers}
+        return self._parsed(records, factors, numbers)
 
     def element(self, columns: dict[str, tf.Tensor]) -> Any:
         """Columns of a batch in the structure asked for.

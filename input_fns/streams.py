@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from input_fns import seeds
-from input_fns.shards import Shards
+from input_fns.shards import Columns, Shards
 
 MIN_WINDOW = 8192
 """Rows that are shuffled together, at least (or the whole pass, if it has fewer)."""
@@ -106,11 +106,13 @@ class Streams:
         size = window_rows(total, self._min_window)
         first = start // size
 
-        def read(row: tf.Tensor) -> tf.data.Dataset:
-            shard = tf.searchsorted(ends, row[tf.newaxis], side="right")[0]
-            return self.shards.read(shards[shard:], row - tf.reduce_sum(rows[:shard])).rebatch(size)
+        def read(begin: tf.Tensor, end: tf.Tensor) -> tf.data.Dataset:
+            """Rows `begin` to `end` of the pass."""
+            skips, stops = tf.maximum(begin - (ends - rows), 0), tf.minimum(end - (ends - rows), rows)
+            pieces = [tf.boolean_mask(one, skips < stops) for one in (shards, skips, stops - skips)]
+            return self.shards.read(*pieces, close=self._many).rebatch(size)
 
-        def shuffled(window: tf.Tensor, columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        def shuffled(window: tf.Tensor, columns: Columns) -> Columns:
             gone = tf.where(tf.equal(window, first), start - first * size, 0)
             if key is None:
                 return {name: column[gone:] for name, column in columns.items()}
@@ -120,8 +122,10 @@ class Streams:
 
         if self._many:
             numbers = tf.data.Dataset.range(first, -(-total // size))
-            return numbers.map(lambda window: shuffled(window, read(window * size).take(1).get_single_element()))
-        return read(first * size).enumerate(first).map(shuffled)
+            windows = numbers.flat_map(lambda window: read(window * size, tf.minimum(window * size + size, total)))
+        else:
+            windows = read(first * size, total)
+        return windows.enumerate(first).map(shuffled)
 
 
 def window_rows(total: tf.Tensor, least: int) -> tf.Tensor:
