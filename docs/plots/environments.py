@@ -157,7 +157,7 @@ class Source:
         return float(np.mean((model.logits(rows) > threshold_logit) == true))
 
 
-def write_source(folder: Path, *, rows: int = 100_000, x: float = 100, seed: int = 1) -> Source:
+def write_source(folder: Path, *, rows: int = 60_000, x: float = 100, seed: int = 1) -> Source:
     """Draws rows of which about one in 1 + x is positive, and writes them to rows.parquet."""
     random = np.random.default_rng(seed)
     features = random.normal(size=(rows, 2)).astype(np.float32)
