@@ -37,7 +37,7 @@ def test_the_threshold_of_the_table_gives_the_true_decisions(source: Source, env
     assert source.x > 100
     model = source.untouched(environment, "stored")
     by = environment.threshold_logit(source.x) + math.log(source.x)
-    assert model.worst_z(source.truth + np.array([by, 0, 0])) < BOUND  # so its boundary is the true one, and parallel to it
+    assert model.worst_z(source.truth + np.array([by, 0, 0])) < BOUND  # moved by one number: the boundary is the true one
     other = 0.0 if environment.threshold == "prior" else -math.log(source.x)
     assert source.same_decisions(model, environment.threshold_logit(source.x)) > 0.93
     assert source.same_decisions(model, other) < 0.75
