@@ -101,8 +101,9 @@ def test_the_page_runs_as_it_stands(
     lines = dict(line.split(": ") for line in capsys.readouterr().out.splitlines() if ": " in line)
     found = {name: float(value) for name, value in lines.items()}
     assert set(found) == {"true", "weighted", "plain", "corrected", "calibrated"}
-    noise = 5 * math.sqrt(found["true"] / 100_000)  # the standard error of a share of 100 000 rows, five times
+    positives = found["true"] * 100_000
+    error = math.sqrt(3 / positives)  # of log-odds: of either class's rows in the sample, and of the source's positives
     assert found["plain"] > 0.3
     for name in ("weighted", "corrected", "calibrated"):
-        assert found[name] == pytest.approx(found["true"], abs=3 * noise)
+        assert found[name] == pytest.approx(found["true"], rel=BOUND * error)
     assert found["corrected"] == pytest.approx(found["calibrated"], rel=1e-6)
