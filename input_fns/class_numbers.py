@@ -46,8 +46,8 @@ def check_labels(spec: Any, classes: Sequence[Label]) -> None:
         )
 
 
-def class_numbers(values: tf.Tensor, classes: Sequence[Label]) -> tf.Tensor:
-    """The place in `classes` of each label; int64 of shape [rows].
+def class_numbers(values: tf.Tensor, classes: Sequence[Label], rows: tf.Tensor) -> tf.Tensor:
+    """The place in `classes` of each row's label; int64 of shape [rows].
 
     A binary search of all rows at once. Text is searched by a 64-bit fingerprint and then compared:
     a hash table would be a resource, which an iterator's checkpoint cannot hold.
@@ -55,34 +55,49 @@ def class_numbers(values: tf.Tensor, classes: Sequence[Label]) -> tf.Tensor:
     Args:
       values: [rows], of a type that `check_labels` lets pass.
       classes: labels of one kind, in the order of `labels.sort_key`.
+      rows: how many there are, an int32 scalar.
 
     Raises:
-      InvalidArgumentError: when run, on a label that is no class; names it.
+      InvalidArgumentError: when run, on labels that are no class, which it names, or more or fewer
+        labels than rows.
     """
-    if kind(classes[0]) == "text":
-        names = [label if isinstance(label, bytes) else labels.to_text(label).encode() for label in classes]
-        known = tf.constant(names, tf.string)
+    known = tf.constant(_values(classes))
+    given = values if known.dtype == tf.string else tf.cast(values, known.dtype)
+    if known.dtype == tf.string:
         prints = tf.strings.to_hash_bucket_fast(known, _BUCKETS)
         order = tf.argsort(prints)
-        found = _search(tf.gather(prints, order), tf.strings.to_hash_bucket_fast(values, _BUCKETS))
-        numbers = tf.gather(order, found)
+        numbers = tf.gather(order, _search(tf.gather(prints, order), tf.strings.to_hash_bucket_fast(given, _BUCKETS)))
     else:
-        dtype = np.float32 if kind(classes[0]) == "float" else np.int64
-        known = tf.constant(np.array(classes, dtype))
-        values = tf.cast(values, known.dtype)
-        numbers = _search(known, values)
-    strange = tf.boolean_mask(values, tf.not_equal(tf.gather(known, numbers), values))
-    tf.debugging.Assert(
+        numbers = _search(known, given)
+    strange = tf.unique(tf.boolean_mask(given, tf.not_equal(tf.gather(known, numbers), given))).y[:_SHOWN]
+    names = strange if known.dtype == tf.string else tf.strings.as_string(strange)
+    _require(
         tf.equal(tf.size(strange), 0),
-        ["class_fn gave labels that source gives no share:", tf.unique(strange).y[:_SHOWN], _among(classes)],
-        summarize=_SHOWN,
+        "class_fn gave the labels ",
+        tf.strings.reduce_join(names, separator=", "),
+        f", which source gives no share; the classes are {labels.listed(classes)}. "
+        "Give them shares, or leave these rows out (Dataset.filter).",
     )
-    return tf.cast(numbers, tf.int64)
+    _require(
+        tf.equal(tf.size(given), rows),
+        "class_fn must return one label a row, but gave ",
+        tf.strings.as_string(tf.size(given)),
+        " for ",
+        tf.strings.as_string(rows),
+        " rows.",
+    )
+    return tf.ensure_shape(tf.cast(numbers, tf.int64), [None])
+
+
+def _values(classes: Sequence[Label]) -> Any:
+    if kind(classes[0]) == "text":
+        return np.array([one if isinstance(one, bytes) else str(one).encode() for one in classes], object)
+    return np.array(classes, np.float32 if kind(classes[0]) == "float" else np.int64)
 
 
 def _search(known: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     return tf.minimum(tf.searchsorted(known, values), tf.size(known) - 1)
 
 
-def _among(classes: Sequence[Label]) -> str:
-    return f"; the classes are {labels.listed(classes)}. Give them shares, or leave these rows out (Dataset.filter)."
+def _require(condition: tf.Tensor, *message: Any) -> None:
+    tf.debugging.Assert(condition, [tf.strings.join(message)])

@@ -100,7 +100,7 @@ def resample(
         raise UsageError("drop_remainder=True leaves out a short batch, but batch_size=None yields no batches.")
     rates = class_rates(source_shares(source, split), target, soften, replicate)
     windows = _windows(dataset, options.integer("window", window, 1), batched)
-    check_labels(windows.map(lambda *parts: class_fn(*parts)).element_spec, rates.labels)
+    check_labels(windows.map(class_fn).element_spec, rates.labels)
     weighted = weights == "auto"
     if weighted:
         _check_weight(windows.element_spec)
@@ -108,7 +108,7 @@ def resample(
 
     def drawn(number: tf.Tensor, element: Any) -> tuple[Any, tf.Tensor, tf.Tensor]:
         found = class_fn(*element) if type(element) is tuple else class_fn(element)
-        classes = class_numbers(_a_label_a_row(found, element), rates.labels)
+        classes = class_numbers(found, rates.labels, _row_count(tf.nest.flatten(element)[0]))
         return element, classes, _rows(tf.gather(tf.constant(rates.rates, tf.float64), classes), key, number)
 
     def pieces(element: Any, classes: tf.Tensor, rows: tf.Tensor) -> tf.data.Dataset:
@@ -146,15 +146,6 @@ def _check_weight(spec: Any) -> None:
         )
 
 
-def _a_label_a_row(found: tf.Tensor, element: Any) -> tf.Tensor:
-    rows = _row_count(tf.nest.flatten(element)[0])
-    message = "class_fn must return one label a row; of labels and rows there are:"
-    with tf.control_dependencies(
-        [tf.debugging.Assert(tf.equal(tf.size(found), rows), [message, tf.size(found), rows])]
-    ):
-        return tf.ensure_shape(found, [None])
-
-
 def _row_count(part: Any) -> tf.Tensor:
     if isinstance(part, tf.RaggedTensor):
         return tf.cast(part.nrows(), tf.int32)
@@ -176,8 +167,10 @@ def _rows(rates: tf.Tensor, key: seeds.Key, number: tf.Tensor) -> tf.Tensor:
 
     whole = tf.floor(rates)
     copies = tf.cast(whole, tf.int64) + tf.cast(uniform(tf.shape(rates), 0) < rates - whole, tf.int64)
-    rows = tf.repeat(tf.range(tf.size(rates, tf.int64)), copies)
-    copy = tf.range(tf.size(rows, tf.int64)) - tf.repeat(tf.cumsum(copies, exclusive=True), copies)
+    ends = tf.cumsum(copies)
+    numbers = tf.range(tf.reduce_sum(copies))
+    rows = tf.searchsorted(ends, numbers, side="right")  # tf.repeat takes memory of rows x most copies
+    copy = numbers - tf.gather(ends - copies, rows)
     # On a circle: a row's first copy lies anywhere, the others in equal steps from it, each moved by
     # up to half a step.
     steps = tf.cast(copy, tf.float64) + uniform(tf.shape(rows), 2) / 2
