@@ -109,11 +109,16 @@ class FeatureColumn:
 class Decoder:
     """Decodes some features of serialized Examples: about 400 000 rows of 26 features a second.
 
-    `weight` names a column that is multiplied with each piece's factor.
+    Args:
+      columns: to decode.
+      weight: names a column that is multiplied with each piece's factor.
+      stored: how many features an Example has, about; a third of them or less are looked for, more are
+        found by walking over all.
     """
 
-    def __init__(self, columns: Sequence[FeatureColumn], weight: str | None) -> None:
+    def __init__(self, columns: Sequence[FeatureColumn], weight: str | None, stored: int) -> None:
         self.columns = list(columns)
+        self._names = [column.name for column in columns] if 3 * len(columns) <= stored else None
         self._weight = weight
         self._schema = pa.schema([column.field for column in columns])
 
@@ -124,7 +129,7 @@ class Decoder:
           CorruptShardError: a row that is not what the schema says; names shard, record and feature.
         """
         data, starts, stops = _joined(pieces)
-        entries = walk(data, starts, stops)
+        entries = walk(data, starts, stops, self._names)
         batch, wrong = read_columns(data, starts, stops, entries, self._schema)
         if wrong:
             raise _unfit(pieces, min(wrong), wrong[min(wrong)].rstrip("."))

@@ -126,7 +126,7 @@ def read_examples(
         columns.append(FeatureColumn.of(label, schema[label]))
     if weight is not None:
         columns.append(FeatureColumn.of(weight, {"dtype": "float32", "shape": []}))
-    return _batches(plan, Decoder(columns, weight), names, label, weight)
+    return _batches(plan, Decoder(columns, weight, len(schema) + 1), names, label, weight)
 
 
 def _batches(

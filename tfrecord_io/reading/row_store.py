@@ -60,8 +60,10 @@ class RowStore:
         if not self._pieces:
             return
         places = np.concatenate(self._places)
+        in_a_row = bool((np.diff(places) == 1).all())  # a slice is ten times as fast
+        target = slice(places[0], places[-1] + 1) if in_a_row else places
         for name, values in self._decoder.decode(self._pieces).items():
-            self._columns[name][places] = values
+            self._columns[name][target] = values
         self._pieces, self._places, self._bytes = [], [], 0
 
     def take(self, places: IntArray) -> dict[str, Array]:
