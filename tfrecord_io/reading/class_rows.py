@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tfrecord_io import labels
 from tfrecord_io.hashing import Keys
 from tfrecord_io.reading.chances import keys_for, permutations
-from tfrecord_io.reading.passes import MIN_WINDOW, Passes, window_rows
+from tfrecord_io.reading.passes import Passes, window_rows
 from tfrecord_io.reading.plan import ReadPlan
 from tfrecord_io.reading.row_store import RowStore
 from tfrecord_io.reading.shard_rows import PieceReader
@@ -90,7 +90,7 @@ class WindowedRows(ClassRows):
 
     def advance(self, row: int) -> IntArray:
         if self._first < 0:
-            self._first = self._store.reserve(min(self._passes.most_rows, 2 * MIN_WINDOW))
+            self._first = self._store.reserve(self._passes.most_in_window)
         number, before = self._passes.place(row)
         rows = self._passes.rows_of(number)
         size = window_rows(rows)
@@ -118,7 +118,7 @@ def class_rows(plan: ReadPlan, opened: list[int], store: RowStore) -> Iterator[C
         passes = Passes(plan.classes[k], plan.factors[k])
         name = repr(labels.to_json(plan.classes[k].label))
         keys = keys_for(plan, "rows", name) if plan.shuffle else None
-        if passes.total < 2 * MIN_WINDOW:
+        if passes.in_one_window:
             quota = plan.epochs.batch_size * plan.shares[k] // whole
             yield KeptRows(passes, store, keys, max(_FEW, 4 * quota))
         else:
