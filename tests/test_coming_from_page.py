@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import re
 from collections import Counter
@@ -197,3 +198,10 @@ CHECKS: dict[str, Callable[[Names], None]] = {
 @pytest.mark.parametrize("section", _SECTIONS)
 def test_the_section_does_what_it_says(names: Names, section: str) -> None:
     CHECKS[section](names)
+
+
+@pytest.mark.parametrize("name", ["rejection_resample", "sample_from_datasets", "choose_from_datasets", "take"])
+def test_every_argument_is_told(name: str) -> None:
+    arguments = set(inspect.signature(getattr(tf.data.Dataset, name)).parameters) - {"self", "name"}
+    first_column = "".join(re.findall(r"^\|([^|]*)\|", _SECTIONS[f"tf.data: {name}"], flags=re.MULTILINE))
+    assert arguments <= set(re.findall(r"`(\w+)`", first_column))
