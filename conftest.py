@@ -1,4 +1,4 @@
-"""Gives the doctests of `input_fns` the dataset they read, and keeps TensorFlow's log out of the tests' output."""
+"""Gives doctests the dataset that they read, and keeps TensorFlow's log out of the tests' output."""
 
 from __future__ import annotations
 
@@ -20,5 +20,6 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(autouse=True)
 def _toy_in_doctests(request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]) -> None:
-    if isinstance(request.node, pytest.DoctestItem) and request.node.path.parent.name == "input_fns":
+    node = request.node
+    if isinstance(node, pytest.DoctestItem) and any("toy" in each.source for each in node.dtest.examples):
         doctest_namespace["toy"] = request.getfixturevalue("toy")

@@ -12,11 +12,16 @@
     options   what InputFn accepts, and what contradicts what
     input_fn  puts these together
 
+    resampling     resample(): class shares changed on the fly, without a dataset of ours
+    rates          how often a row of each class is then yielded, and what it weighs
+    class_numbers  labels of many rows -> their classes
+
 A batch is made so: `quotas` says how many rows of each class, `streams` cuts them, the batch is
 shuffled, parsed, weighted and given its structure. Everything a trainer asks for beforehand
 (`num_rows`, `steps_per_epoch`, ...) comes from the manifest alone.
 """
 
 from input_fns.input_fn import InputFn
+from input_fns.resampling import resample
 
-__all__ = ["InputFn"]
+__all__ = ["InputFn", "resample"]

@@ -68,8 +68,8 @@ class Kept:
           starts: rows drawn before, over all passes; int64 of shape [classes].
           counts: rows to draw, the same.
         """
-        which = tf.repeat(tf.range(self.count, dtype=tf.int64), counts)
-        number = tf.ragged.range(starts, starts + counts).values
+        numbers = tf.ragged.range(starts, starts + counts)
+        number, which = numbers.values, numbers.value_rowids()
         cycle = tf.gather(tf.constant(self._cycle), which)
         begins, ends = tf.constant(self._begins), tf.constant(self._ends)
         first = tf.gather(tf.constant(self._first_pass), which)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import tensorflow as tf
 
-from tfrecord_io import labels
-from tfrecord_io.errors import ManifestError, UsageError
+from tfrecord_io.errors import UsageError
 from tfrecord_io.labels import Label
 from tfrecord_io.reading.datasets import Datasets
+from tfrecord_io.reading.defaults import missing_values
+from tfrecord_io.reading.feature_names import feature_names, stored_features
 
 FeatureSpec: TypeAlias = Mapping[str, Any]
 
 _DTYPES = {"int64": tf.int64, "float32": tf.float32, "bytes": tf.string}
 _RECORD, _FACTOR, _NUMBER = "record", "factor", "number"
-_MISSING = {"int64": -1, "float32": float("nan"), "bytes": b""}
 
 
 def feature_spec(datasets: Datasets, features: Iterable[str] | FeatureSpec | None) -> dict[str, Any]:
@@ -39,18 +37,12 @@ def feature_spec(datasets: Datasets, features: Iterable[str] | FeatureSpec | Non
       UsageError: a feature that is not there, is the label or the weight, or has another dtype.
       ManifestError: a default that its feature cannot have.
     """
-    stored = {name: entry for name, entry in datasets.schema.items() if name != datasets.label}
-    if features is None:
-        features = list(stored)
-    if isinstance(features, str):
-        raise UsageError(f"features={features!r} is one name; give a list of names: features=[{features!r}].")
+    stored = stored_features(datasets)
     if not isinstance(features, Mapping):
-        names = list(features)
-        _check_names(names, stored, datasets)
-        return {name: _stored_spec(name, stored[name]) for name in names}
+        return {name: _stored_spec(name, stored[name]) for name in feature_names(datasets, features)}
     # A RaggedFeature or SparseFeature may read a stored feature under another name.
     sources = {name: getattr(spec, "value_key", None) or name for name, spec in features.items()}
-    _check_names(sources.values(), stored, datasets)
+    feature_names(datasets, sources.values())
     for name, spec in features.items():
         dtype = stored[sources[name]]["dtype"]
         if getattr(spec, "dtype", None) != _DTYPES[dtype]:
@@ -160,53 +152,5 @@ def _stored_spec(name: str, entry: Mapping[str, Any]) -> Any:
         return tf.io.VarLenFeature(_DTYPES[dtype])
     if not entry.get("optional", False):
         return tf.io.FixedLenFeature(shape, _DTYPES[dtype])
-    count = shape[0] if shape else 1
-    missing = _declared(name, entry, count) if "default" in entry else [_MISSING[dtype]] * count
+    missing = missing_values(name, entry)
     return tf.io.FixedLenFeature(shape, _DTYPES[dtype], missing if shape else missing[0])
-
-
-def _declared(name: str, entry: Mapping[str, Any], count: int) -> list[Any]:
-    """The default of a feature in the manifest's schema, as `count` values.
-
-    Raises:
-      ManifestError: another number of values, or one of another type.
-    """
-    default = entry["default"]
-    listed = isinstance(default, list)
-    values = [_value(value, entry["dtype"]) for value in (default if listed else [default] * count)]
-    if len(values) != count or (listed and not entry["shape"]) or None in values:
-        raise ManifestError(
-            f"The manifest's default of {name!r} is {default!r}, which is not {count} {entry['dtype']} "
-            f"value{'s' * (count != 1)}. The manifest is damaged: write the dataset again."
-        )
-    return values
-
-
-def _value(value: Any, dtype: str) -> Any:
-    """A value of the manifest's JSON as TensorFlow takes it; None where it is none of that dtype."""
-    if dtype == "bytes":
-        text = labels.from_json(value)
-        return text.encode() if isinstance(text, str) else text if isinstance(text, bytes) else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if dtype == "float32":
-        return float(value) if math.isfinite(value) else None
-    return value if isinstance(value, int) and -(2**63) <= value < 2**63 else None
-
-
-def _check_names(names: Iterable[str], stored: Mapping[str, Any], datasets: Datasets) -> None:
-    names = list(names)
-    for name, role in ((datasets.label, "label"), (datasets.weight, "weight")):
-        if name in names:
-            raise UsageError(
-                f"features names {name!r}, which is the dataset's {role} and comes by itself (see "
-                "structure). Leave it out."
-            )
-    unknown = [name for name in names if name not in stored]
-    if unknown:
-        near = difflib.get_close_matches(str(unknown[0]), stored, 1)
-        raise UsageError(
-            f"The dataset has no feature {', '.join(map(repr, unknown))}"
-            + (f" (did you mean {near[0]!r}?)" if near else "")
-            + f"; it has {', '.join(map(repr, sorted(stored)))}."
-        )

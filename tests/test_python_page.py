@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from pathlib import Path
 
@@ -12,15 +11,10 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from tests.beam_jobs.conftest import Dataset
+from tests.page import program
 from tfrecord_io import Manifest, verify
 
 _PAGE = (Path(__file__).parents[1] / "docs" / "python.md").read_text()
-
-
-def _program(page: str) -> str:
-    """The indented blocks, one after the other."""
-    lines = (line for line in page.splitlines() if line.startswith("    ") or not line)
-    return textwrap.dedent("\n".join(lines)) + "\n"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +32,7 @@ def test_the_page_runs_as_it_stands(
 ) -> None:
     monkeypatch.chdir(home)
     names: dict[str, object] = {"__name__": "page"}
-    exec(compile(_program(_PAGE), "docs/python.md", "exec"), names)
+    exec(compile(program(_PAGE), "docs/python.md", "exec"), names)
     printed = [line for line in capsys.readouterr().out.splitlines() if line]
     assert printed[:3] == ["train 0 1800 -> 400", "train 1 200 -> 200", "600 rows in 2 files"]
     made = Dataset(home / "from_pipeline", Manifest.load("from_pipeline"))

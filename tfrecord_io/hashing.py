@@ -21,7 +21,7 @@ import pyarrow as pa
 DRAW_NAME = "blake2b-splitmix64-v1"
 
 UInt64Array = npt.NDArray[np.uint64]
-Salt = Literal["draw", "order", "split"]
+Salt = Literal["draw", "order", "split", "read"]
 Keys = tuple[int, int]
 
 _M1 = np.uint64(0xBF58476D1CE4E5B9)
