@@ -19,7 +19,7 @@ TensorFlow's own), beside that of a pass which only reads records.
 
 import argparse
 import os
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -210,7 +210,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.only:
         one_pass(options.only, sorted(map(str, options.data.glob("*.tfrecord"))))
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+        # Not ru_maxrss, which starts from that of the process that started this one.
+        print(int(re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[0]) * 1024)
         return
     console = Console()
     with tempfile.TemporaryDirectory(prefix="presample-resample-") as temporary:

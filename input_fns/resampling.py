@@ -54,17 +54,17 @@ def resample(
     soften=(1, 1) the target's shares are met in expectation; with (0, 0) every row is yielded once.
     Weights are inverse to these rates, with mean 1 over what is yielded.
 
-    Rows are read in windows; all that happens to a window, one vectorised step does. It is
-    yielded in random order, in which the copies of a row lie apart: two of c copies by at least
-    about 1/(2c) of the window. Fast to pass are raw records, to be parsed after, as fewer or no more
-    bytes move; class_fn then parses the label alone.
+    Rows are read in windows; all that happens to a window, one vectorised step does. It is yielded
+    in random order, in which two of c copies of a row lie at least about 1/(2c) of the window apart.
+    Raw records are the fastest to pass: class_fn parses their label alone, and the rest is parsed of
+    what is yielded, in whole batches.
 
     Every random choice is a pure function of (seed, number of the window): the same input and seed
     give the same batches, in every iteration, and an iterator can be saved in a
     `tf.train.Checkpoint`. For other draws in each pass repeat what goes in: resample(dataset.repeat(), ...).
 
-    Cost: memory of a few windows (one being drawn from, one for each parallel call), whatever their
-    classes; the first batch waits for the first window.
+    Cost: memory of a few windows, one being yielded and one for each core, with about 60 bytes for each
+    row that they yield; the first batch waits for the first window. Every pass reads every row.
 
     Args:
       dataset: any structure of dense, ragged and sparse tensors; its rows in random order, or nearly.

@@ -29,8 +29,7 @@ def plain(part):
     return part.to_list() if isinstance(part, tf.RaggedTensor) else part.numpy().tolist()
 
 
-@pytest.mark.parametrize("batch_size", [7, None])
-@pytest.mark.parametrize("batches_of", [None, 1, 13, 400])
+@pytest.mark.parametrize(("batch_size", "batches_of"), [(7, None), (None, None), (7, 13), (None, 400)])
 def test_rows_of_every_structure_stay_whole(batch_size, batches_of):
     data = tf.data.Dataset.from_tensor_slices(components(100))
     data = data if batches_of is None else data.batch(batches_of)
