@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -111,7 +111,7 @@ class WindowedRows(ClassRows):
         return PieceReader([self._passes.slices[at] for at in slices], skip)
 
 
-def class_rows(plan: ReadPlan, opened: list[int], store: RowStore) -> Iterator[ClassRows]:
+def class_rows(plan: ReadPlan, opened: Sequence[int], store: RowStore) -> Iterator[ClassRows]:
     """The streams of the classes that are read; opens nothing."""
     whole = sum(plan.shares)
     for k in opened:

@@ -7,14 +7,16 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
-from typing_extensions import Buffer
 
 from tfrecord_io.errors import CorruptShardError
 from tfrecord_io.reading.passes import PassSlice
 from tfrecord_io.record_blocks import RecordBlock, record_blocks
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _BLOCK_BYTES = 2**20
 _GZIP_BYTES = 2**18
@@ -71,7 +73,7 @@ class _Reopened(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Buffer) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
         with self._path.open("rb", buffering=0) as file:
             file.seek(self._at)
             count = file.readinto(buffer)
