@@ -6,17 +6,22 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from input_fns import quotas, seeds, streams
+from input_fns import quotas, seeds
+from input_fns.kept import Kept, small_classes
+from input_fns.mixing import Mixer
 from input_fns.parsing import FeatureSpec, Parser, feature_spec
-from tfrecord_io import labels
+from input_fns.quotas import Quotas
+from input_fns.shards import Shards
+from input_fns.storage import check_shards, opener
+from input_fns.streams import Streams
+from tfrecord_io.errors import UsageError
 from tfrecord_io.labels import Label
-from tfrecord_io.reading import mixes, options
+from tfrecord_io.reading import datasets, mixes, options
 from tfrecord_io.reading.datasets import Paths
-from tfrecord_io.reading.plan import plan_reading
-
-_COMPRESSIONS = {"none": "", "gzip": "GZIP"}
+from tfrecord_io.reading.plan import ReadPlan, plan_reading
 
 
 class InputFn:
@@ -102,127 +107,132 @@ class InputFn:
         num_epochs: int | None = None,
         epoch_rows: int | None = None,
         seed: int = 0,
+        start_step: int = 0,
+        num_workers: int = 1,
+        worker_index: int = 0,
         drop_remainder: bool = False,
         features: Iterable[str] | FeatureSpec | None = None,
         map_fn: Callable[..., Any] | None = None,
+        label_ids: bool = False,
         fold: int | None = None,
     ) -> None:
         options.check_choices(structure=structure)
-        self._plan = plan_reading(
-            path,
-            split=split,
-            batch_size=batch_size,
-            mix=mix,
-            batching=batching,
-            weights=weights,
-            shuffle=shuffle,
-            num_epochs=num_epochs,
-            epoch_rows=epoch_rows,
-            seed=seed,
-            drop_remainder=drop_remainder,
-            fold=fold,
-        )
-        found = self._plan.datasets
-        self._classes, self._shares, self._epochs = self._plan.classes, self._plan.shares, self._plan.epochs
-        self._factors, self._seed, self._shuffle = self._plan.factors, self._plan.seed, self._plan.shuffle
-        self._stored_order, self._sampled = self._plan.stored_order, self._plan.sampled
-        self._drop_remainder = bool(drop_remainder)
+        asked: dict[str, Any] = {
+            "split": split,
+            "batch_size": batch_size,
+            "mix": mix,
+            "batching": batching,
+            "weights": weights,
+            "shuffle": shuffle,
+            "num_epochs": num_epochs,
+            "epoch_rows": epoch_rows,
+            "seed": seed,
+            "start_step": start_step,
+            "drop_remainder": drop_remainder,
+            "fold": fold,
+        }
+        self._datasets = datasets.load(path, opener)
+        self._plan_for = functools.partial(plan_reading, self._datasets, **asked)
+        self._plan = self._plan_for(num_workers=num_workers, worker_index=worker_index)
         self._map_fn = map_fn
+        self._whole = bool(drop_remainder)
 
         self.class_rows: dict[Label, int] = self._plan.class_rows
         self.source_class_rows: dict[Label, int] = self._plan.source_class_rows
         self.num_rows: int = self._plan.num_rows
-        self.steps_per_epoch: int = self._epochs.steps
-        self.prior_correction: dict[Label, float] = mixes.prior_correction(self._shares, self._classes)
-        self.feature_spec: dict[str, Any] = feature_spec(found, features)
+        self.steps_per_epoch: int = self._plan.epochs.steps
+        self.prior_correction: dict[Label, float] = self._plan.prior_correction
+        self.feature_spec: dict[str, Any] = feature_spec(self._datasets, features)
         self._parser = Parser(
             features=self.feature_spec,
-            label=found.label,
-            label_dtype=found.schema[found.label]["dtype"],
-            weight=None if weights == "none" else found.weight,
+            label=self._datasets.label,
+            label_dtype=self._datasets.schema[self._datasets.label]["dtype"],
+            labels=tuple(one.label for one in self._plan.classes),
+            label_ids=bool(label_ids),
+            weight=None if weights == "none" else self._datasets.weight,
             structure=structure,
         )
 
     @functools.cached_property
     def element_spec(self) -> Any:
-        """The `element_spec` of the Dataset; traces the parsing and `map_fn`, reads nothing."""
-        block = tf.data.Dataset.from_tensors(b"").batch(self._epochs.batch_size)
-        batch = tf.data.Dataset.zip((tf.data.Dataset.range(1), tf.data.Dataset.zip((block,))))
-        return batch.map(functools.partial(self._finish, factors=[1.0])).element_spec
+        """The `element_spec` of the Dataset; traces it, reads nothing."""
+        return self._dataset(self._plan).element_spec
 
-    def __call__(self) -> tf.data.Dataset:
-        """A new Dataset, from the first batch on; its cardinality is known, or infinite."""
-        opened = [k for k, share in enumerate(self._shares) if share]
-        passes = [self._stream(k) for k in opened]
-        raw = streams.mixed(passes, self._quotas(opened))
-        finish = functools.partial(self._finish, factors=[stream.shards[0].factor for stream in passes])
-        numbered = tf.data.Dataset.zip((quotas.batch_numbers(self._epochs), raw))
-        batches = numbered.map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        known = self._epochs.batches
-        cardinality = tf.data.INFINITE_CARDINALITY if known is None else known
-        counted = batches.apply(tf.data.experimental.assert_cardinality(cardinality))
-        return counted.prefetch(tf.data.AUTOTUNE)
-
-    def _quotas(self, opened: list[int]) -> tf.data.Dataset:
-        shares = [self._shares[k] for k in opened]
-        if not self._sampled:
-            return quotas.exact(shares, self._epochs)
-        key = seeds.key(self._seed, "classes")
-        if self._stored_order:
-            rows = [self._classes[k].rows for k in opened]
-            return quotas.drawn_without_replacement(rows, self._epochs, key)
-        return quotas.drawn(shares, self._epochs, key)
-
-    def _stream(self, k: int) -> streams.ClassStream:
-        name = repr(labels.to_json(self._classes[k].label))
-        return streams.ClassStream(
-            label=name,
-            shards=tuple(
-                streams.StreamShard(
-                    path=shard.path,
-                    rows=shard.rows,
-                    fold=shard.fold,
-                    folds=stratum.folds,
-                    factor=factor,
-                )
-                for stratum, factor in zip(self._classes[k].strata, self._factors[k], strict=True)
-                for shard in stratum.slices
-            ),
-            compression=_COMPRESSIONS[self._plan.datasets.manifests[0].compression],
-            key=seeds.key(self._seed, "rows", name) if self._shuffle else None,
-        )
-
-    def _finish(self, number: tf.Tensor, blocks: tuple[streams.Block, ...], *, factors: list[float]) -> Any:
-        """From the classes' raw records of one batch to what is yielded.
+    def __call__(self, input_context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
+        """A new Dataset, from batch `start_step` on; its cardinality is known, or infinite.
 
         Args:
-          number: of the batch.
-          blocks: one a class.
-          factors: those of classes whose records bring none of their own.
+          input_context: of `tf.distribute`; says which worker this is, of how many.
+
+        Raises:
+          UsageError: the context contradicts `num_workers` and `worker_index`.
+          CorruptShardError: a shard is missing or has another size than the manifest says; names it.
+            Looks at local files only: elsewhere that is found when the shard is reached.
         """
-        records, factor = _joined(blocks, factors)
-        if self._shuffle:
-            key = seeds.key(self._seed, "batch")
-            order = seeds.permutation(tf.size(records), seeds.fold(key, number))
-            records, factor = tf.gather(records, order), tf.gather(factor, order)
-        if self._drop_remainder:
-            records = tf.ensure_shape(records, [self._epochs.batch_size])
-        else:
-            records = tf.ensure_shape(records, [None])
-        element = self._parser.parse(records, factor)
-        if self._map_fn is None:
-            return element
-        return self._map_fn(*element) if isinstance(element, tuple) else self._map_fn(element)
+        plan = self._plan if input_context is None else self._plan_of(input_context)
+        check_shards(plan)
+        return self._dataset(plan)
+
+    def _plan_of(self, context: tf.distribute.InputContext) -> ReadPlan:
+        workers = (context.num_input_pipelines, context.input_pipeline_id)
+        given = (self._plan.num_workers, self._plan.worker_index)
+        if given == workers:
+            return self._plan
+        if given != (1, 0):
+            raise UsageError(
+                f"The input context is of worker {workers[1]} of {workers[0]}, but worker_index is {given[1]} and "
+                f"num_workers {given[0]}. Leave these out: the context says which worker this is."
+            )
+        return self._plan_for(num_workers=workers[0], worker_index=workers[1])
+
+    def _dataset(self, plan: ReadPlan) -> tf.data.Dataset:
+        mixer = _mixer(plan, self._parser, whole=self._whole)
+        batches = _unconverted(mixer.batches)(_quotas(plan))
+        if not self._parser.parses_blocks:
+            batches = batches.map(_unconverted(self._parser.element), num_parallel_calls=tf.data.AUTOTUNE)
+        if self._map_fn is not None:
+            batches = batches.map(self._map_fn, num_parallel_calls=tf.data.AUTOTUNE)
+        known = plan.epochs.batches
+        cardinality = tf.data.INFINITE_CARDINALITY if known is None else known - plan.start_step
+        return batches.apply(tf.data.experimental.assert_cardinality(cardinality)).prefetch(tf.data.AUTOTUNE)
 
 
-def _joined(blocks: tuple[streams.Block, ...], factors: list[float]) -> tuple[tf.Tensor, tf.Tensor]:
-    """The records of all classes, and the factor of each."""
-    records = [block[0] if isinstance(block, tuple) else block for block in blocks]
-    sizes = [tf.size(block) for block in records]
-    if not any(isinstance(block, tuple) for block in blocks):
-        return tf.concat(records, axis=0), tf.repeat(tf.constant(factors, tf.float32), sizes)
-    own = [
-        block[1] if isinstance(block, tuple) else tf.fill([size], tf.constant(factor, tf.float32))
-        for block, size, factor in zip(blocks, sizes, factors, strict=True)
-    ]
-    return tf.concat(records, axis=0), tf.concat(own, axis=0)
+_unconverted = tf.autograph.experimental.do_not_convert
+"""Our functions are plain TensorFlow: to have autograph rewrite them would take most of the time to the first batch."""
+
+
+def _quotas(plan: ReadPlan) -> Quotas:
+    opened = plan.opened
+    shares = [plan.shares[k] for k in opened]
+    if not plan.sampled:
+        return quotas.exact(shares, plan.epochs, plan.start_step)
+    key = seeds.key(plan.seed, "classes", *plan.worker_purpose)
+    if plan.stored_order:
+        rows = [plan.classes[k].rows for k in opened]
+        return quotas.drawn_without_replacement(rows, plan.epochs, key, plan.start_step)
+    return quotas.drawn(shares, plan.epochs, key, plan.start_step)
+
+
+def _mixer(plan: ReadPlan, parser: Parser, *, whole: bool) -> Mixer:
+    """What reads the opened classes: the small ones kept in memory, the others streamed."""
+    opened = plan.opened
+    small = small_classes([plan.classes[k] for k in opened])
+    streamed = [k for number, k in enumerate(opened) if number not in small]
+    kept = [k for number, k in enumerate(opened) if number in small]
+
+    def shards(numbers: list[int]) -> Shards:
+        own = [plan.classes[k] for k in numbers]
+        return Shards(own, numbers, [plan.factors[k] for k in numbers], parser)
+
+    def key(purpose: str) -> seeds.Key | None:
+        return seeds.key(plan.seed, purpose, *plan.worker_purpose) if plan.shuffle else None
+
+    return Mixer(
+        streams=Streams(shards=shards(streamed), key=key("rows")),
+        kept=Kept(shards(kept), key("kept rows")),
+        order=np.argsort(streamed + kept).tolist(),
+        parser=parser,
+        batch_size=plan.epochs.batch_size,
+        whole=whole,
+        key=key("batch"),
+    )

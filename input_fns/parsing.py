@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import tensorflow as tf
 
 from tfrecord_io.errors import UsageError
+from tfrecord_io.labels import Label
 from tfrecord_io.reading.datasets import Datasets
 from tfrecord_io.reading.defaults import missing_values
 from tfrecord_io.reading.feature_names import feature_names, stored_features
@@ -16,6 +17,7 @@ from tfrecord_io.reading.feature_names import feature_names, stored_features
 FeatureSpec: TypeAlias = Mapping[str, Any]
 
 _DTYPES = {"int64": tf.int64, "float32": tf.float32, "bytes": tf.string}
+_RECORD, _FACTOR, _NUMBER = "record", "factor", "number"
 
 
 def feature_spec(datasets: Datasets, features: Iterable[str] | FeatureSpec | None) -> dict[str, Any]:
@@ -53,40 +55,97 @@ def feature_spec(datasets: Datasets, features: Iterable[str] | FeatureSpec | Non
 
 @dataclass(frozen=True, kw_only=True)
 class Parser:
-    """Parses batches of serialized Examples into one of the structures.
+    """Parses serialized Examples into columns, and gives batches of columns their structure.
 
-    `weight` is the name of the weight column, or None where no weight is wanted.
+    Where every feature has the same shape in every row, rows travel from the shards to the batches
+    as parsed columns, and are parsed in large blocks. Otherwise records travel as they are and are
+    parsed in the batch, so that sparse and ragged features are as `tf.io.parse_example` makes them.
+
+    Args:
+      features: name -> tf.io feature.
+      label, label_dtype: of the label's column.
+      labels: the classes, in order.
+      label_ids: yield the classes' numbers instead of their labels.
+      weight: the name of the weight column, or None where no weight is wanted.
+      structure: keras, estimator or dict.
     """
 
     features: Mapping[str, Any]
     label: str
     label_dtype: str
+    labels: Sequence[Label]
+    label_ids: bool
     weight: str | None
     structure: str
 
-    def parse(self, serialized: tf.Tensor, factors: tf.Tensor) -> Any:
-        """Parses one batch.
+    @property
+    def parses_blocks(self) -> bool:
+        """Whether `columns` parses; otherwise `element` does."""
+        return all(isinstance(spec, tf.io.FixedLenFeature) for spec in self.features.values())
+
+    def columns(self, records: tf.Tensor, factor: tf.Tensor, number: tf.Tensor) -> dict[str, tf.Tensor]:
+        """A block of records of one class.
 
         Args:
-          serialized: tf.string of shape [rows].
-          factors: float32 of shape [rows], to multiply the stored weights with.
+          records: tf.string of shape [rows].
+          factor: what their stored weights are multiplied with; float32 scalar.
+          number: of the class; int64 scalar.
+
+        Returns:
+          Tensors whose first dimension is the rows.
+        """
+        rows = tf.shape(records)[:1]
+        if not self.parses_blocks:
+            carried = {_FACTOR: tf.fill(rows, factor), _NUMBER: tf.fill(rows, number)}
+            return {_RECORD: records, **carried}
+        return self._parsed(records, factor, tf.fill(rows, number))
+
+    def element(self, columns: dict[str, tf.Tensor]) -> Any:
+        """Columns of a batch in the structure asked for.
 
         Returns:
           keras: (features, label, weight), or (features, label) without weights; estimator:
           (features with the weight among them, label); dict: features, label and weight in one.
           Label (int64, float32 or string) and weight (float32) have shape [rows].
         """
-        spec = {**self.features, self.label: tf.io.FixedLenFeature([], _DTYPES[self.label_dtype])}
-        if self.weight is not None:
-            spec[self.weight] = tf.io.FixedLenFeature([], tf.float32)
-        features = tf.io.parse_example(serialized, spec)
-        weight = {} if self.weight is None else {self.weight: features.pop(self.weight) * factors}
+        if not self.parses_blocks:
+            columns = self._parsed(columns[_RECORD], columns[_FACTOR], columns[_NUMBER])
+        features = {name: columns[name] for name in self.features}
+        weight = {} if self.weight is None else {self.weight: columns[self.weight]}
+        label = columns[self.label]
         if self.structure == "dict":
-            return {**features, **weight}
-        label = features.pop(self.label)
+            return {**features, self.label: label, **weight}
         if self.structure == "estimator":
             return {**features, **weight}, label
         return (features, label, *weight.values())
+
+    def _parsed(self, records: tf.Tensor, factors: tf.Tensor, numbers: tf.Tensor) -> dict[str, tf.Tensor]:
+        spec = {**self.features, self.label: tf.io.FixedLenFeature([], _DTYPES[self.label_dtype])}
+        if self.weight is not None:
+            spec[self.weight] = tf.io.FixedLenFeature([], tf.float32)
+        parsed: dict[str, tf.Tensor] = tf.io.parse_example(records, spec)
+        if self.weight is not None:
+            parsed[self.weight] *= factors
+        intact = self._own_labels(parsed[self.label], numbers)
+        with tf.control_dependencies([intact]):
+            parsed[self.label] = numbers if self.label_ids else tf.identity(parsed[self.label])
+        return parsed
+
+    def _own_labels(self, label: tf.Tensor, numbers: tf.Tensor) -> tf.Operation:
+        """Fails where a record is of another class than the shard it stands in."""
+        known = tf.constant(list(self.labels), _DTYPES[self.label_dtype])
+        expected = tf.gather(known, numbers)
+        wrong = tf.not_equal(label, expected)
+        return tf.debugging.Assert(
+            tf.logical_not(tf.reduce_any(wrong)),
+            [
+                "A shard of class",
+                expected[:1],
+                "holds a record of class",
+                tf.boolean_mask(label, wrong)[:1],
+                "The dataset is damaged (run presample verify): write it again.",
+            ],
+        )
 
 
 def _stored_spec(name: str, entry: Mapping[str, Any]) -> Any:

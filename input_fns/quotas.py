@@ -1,46 +1,63 @@
 """Quotas: how many rows of each class each batch takes.
 
-Three ways, all pure functions of (shares, sizes, seed). Each returns a Dataset that yields, batch by
-batch, int64 of shape [classes] that adds up to the batch's rows. Shares are whole numbers: class k
-has shares[k] / sum(shares) of the rows. Cost: a few vector operations over the classes a batch, about
-30 microseconds for two of them; no memory beyond one vector.
+Three ways, all pure functions of (shares, sizes, seed). Each returns `Quotas` from a given batch on,
+whose `batches` yield, batch by batch, int64 of shape [classes] that adds up to the batch's rows.
+Shares are whole numbers: class k has shares[k] / sum(shares) of the rows.
+
+Cost: about a microsecond a batch for two classes, 30 for a few, 300 for thousands. To start at a later
+batch costs nothing for two classes; otherwise the quotas (but no data) of the batches before are
+computed: with `exact` from the last batch on before which every class had its share to the row
+(of equal shares that is one of the last few), else from the first one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
+import numpy as np
 import tensorflow as tf
 
 from input_fns import seeds
 from tfrecord_io.reading.epochs import Epochs
 
 _SMALL_POOL = 4096
+_SEARCHED = 2**16
+
+State: TypeAlias = "tuple[tf.Tensor, tf.Tensor]"
 
 
-def batch_numbers(epochs: Epochs) -> tf.data.Dataset:
-    """The numbers of all batches, int64 scalars from 0."""
-    return tf.data.Dataset.range(tf.int64.max if epochs.batches is None else epochs.batches)
+@dataclass(frozen=True, kw_only=True)
+class Quotas:
+    """`batches` yields the quotas of every batch from `start` on; `before` is the sum of those before it."""
+
+    start: int
+    before: tf.Tensor
+    batches: tf.data.Dataset
 
 
-def exact(shares: Sequence[int], epochs: Epochs) -> tf.data.Dataset:
+def exact(shares: Sequence[int], epochs: Epochs, start: int = 0) -> Quotas:
     """Quotas that keep each class within one row of its share of all rows so far, at every batch.
 
-    Between floor and ceil of its exact share h * s a class may have either; which classes get the
-    rows left over is decided by deadline: first those whose floor rises soonest. Rows given are
-    never taken back. (Largest remainder on running totals would have to: shares 6:6:2 give 4, 4, 2
-    rows of 10 but 5, 5, 1 of 11.) That this always works out is the schedulability of unit jobs by
-    earliest deadline: Steiner and Yeomans, "Level schedules for mixed-model, just-in-time
-    processes", Management Science 39 (1993); the quota method of Balinski and Young is of the kind.
+    Of two classes, the first has its share rounded half up. Of more, each has the floor or the ceil
+    of its exact share h * s; which classes get the rows left over is decided by deadline: first
+    those whose floor rises soonest. Rows given are never taken back. (Largest remainder on running
+    totals would have to: shares 6:6:2 give 4, 4, 2 rows of 10 but 5, 5, 1 of 11.) That this always
+    works out is the schedulability of unit jobs by earliest deadline: Steiner and Yeomans, "Level
+    schedules for mixed-model, just-in-time processes", Management Science 39 (1993); the quota
+    method of Balinski and Young is of the kind.
 
     >>> pairs = Epochs(rows=6, batch_size=2, steps=3, count=1)
-    >>> [quota.tolist() for quota in exact([2, 1], pairs).as_numpy_iterator()]
-    [[2, 0], [1, 1], [1, 1]]
+    >>> [quota.tolist() for quota in exact([2, 1], pairs).batches.as_numpy_iterator()]
+    [[1, 1], [2, 0], [1, 1]]
     """
     parts, whole = tf.constant(shares, tf.int64), sum(shares)
+    if len(shares) == 2:
+        return _rounded(shares[0], whole, epochs, start)
     none = tf.zeros([len(shares)], tf.int64)
 
-    def step(state: tuple[tf.Tensor, tf.Tensor], batch: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], tf.Tensor]:
+    def step(state: State, batch: tf.Tensor) -> tuple[State, tf.Tensor]:
         # remainder: h * shares mod whole. ahead: 1 where the class has had its ceil, else 0.
         remainder, ahead = state
         rows = epochs.rows_of(batch)
@@ -52,10 +69,12 @@ def exact(shares: Sequence[int], epochs: Epochs) -> tf.data.Dataset:
         extra = _soonest(remainder, ahead, parts, whole, rows - tf.reduce_sum(least))
         return (remainder, ahead + extra), least + extra
 
-    return batch_numbers(epochs).scan((none, none), step)
+    settled = _last_settled(whole, epochs, start)
+    rounds = epochs.rows_before(settled) // whole
+    return _after(_numbers(epochs, settled).scan((none, none), step), rounds * parts, start - settled, start)
 
 
-def drawn(shares: Sequence[int], epochs: Epochs, key: seeds.Key) -> tf.data.Dataset:
+def drawn(shares: Sequence[int], epochs: Epochs, key: seeds.Key, start: int = 0) -> Quotas:
     """Every row's class drawn by itself, with replacement: multinomial counts with these shares."""
     ends = tf.cumsum(tf.constant(shares, tf.int64))
 
@@ -64,10 +83,10 @@ def drawn(shares: Sequence[int], epochs: Epochs, key: seeds.Key) -> tf.data.Data
         tickets = tf.random.stateless_uniform(shape, seeds.fold(key, batch), 0, sum(shares), tf.int64)
         return _count(tickets, ends)
 
-    return batch_numbers(epochs).map(counts)
+    return _after(_numbers(epochs).map(counts), tf.zeros_like(ends), start, start)
 
 
-def drawn_without_replacement(rows: Sequence[int], epochs: Epochs, key: seeds.Key) -> tf.data.Dataset:
+def drawn_without_replacement(rows: Sequence[int], epochs: Epochs, key: seeds.Key, start: int = 0) -> Quotas:
     """The order of the classes drawn without replacement: over any sum(rows) rows from the start,
     each class has exactly its own number of rows; multivariate hypergeometric counts.
     """
@@ -83,7 +102,41 @@ def drawn_without_replacement(rows: Sequence[int], epochs: Epochs, key: seeds.Ke
         chosen = _count(_distinct(tf.reduce_sum(pool), size, seeds.fold(key, batch)), tf.cumsum(pool))
         return pool - chosen, certain + chosen
 
-    return batch_numbers(epochs).scan(full, step)
+    return _after(_numbers(epochs).scan(full, step), tf.zeros_like(full), start, start)
+
+
+def _numbers(epochs: Epochs, start: int = 0) -> tf.data.Dataset:
+    """The numbers of all batches from `start` on, int64 scalars."""
+    return tf.data.Dataset.range(start, tf.int64.max if epochs.batches is None else epochs.batches)
+
+
+def _rounded(part: int, whole: int, epochs: Epochs, start: int) -> Quotas:
+    """Of two classes: h rows hold round(h * part / whole) of the first, whatever came before."""
+
+    def given(batch: tf.Tensor) -> tf.Tensor:
+        rows = epochs.rows_before(batch)
+        first = rows // whole * part + (2 * (rows % whole) * part + whole) // (2 * whole)
+        return tf.stack([first, rows - first], axis=-1)
+
+    batches = _numbers(epochs, start).batch(256).map(lambda batch: given(batch + 1) - given(batch)).unbatch()
+    return Quotas(start=start, before=given(tf.constant(start, tf.int64)), batches=batches)
+
+
+def _last_settled(whole: int, epochs: Epochs, start: int) -> int:
+    """The last batch up to `start` before which every class has had its exact share of all rows."""
+    for high in range(start, -1, -_SEARCHED):
+        numbers = np.arange(max(high - _SEARCHED, -1) + 1, high + 1)
+        settled = numbers[epochs.rows_before(numbers) % whole == 0]
+        if len(settled):
+            return int(settled[-1])
+    return 0
+
+
+def _after(quotas: tf.data.Dataset, before: tf.Tensor, skipped: int, start: int) -> Quotas:
+    """Quotas less the first `skipped` batches, `before` those having been given so many rows."""
+    if skipped:
+        before = quotas.take(skipped).reduce(before, lambda total, quota: total + quota)
+    return Quotas(start=start, before=before, batches=quotas.skip(skipped))
 
 
 def _soonest(remainder: tf.Tensor, ahead: tf.Tensor, parts: tf.Tensor, whole: int, count: tf.Tensor) -> tf.Tensor:

@@ -25,9 +25,9 @@ def key(seed: int, *purpose: str) -> Key:
     return (int.from_bytes(digest[:8], "big", signed=True), int.from_bytes(digest[8:], "big", signed=True))
 
 
-def fold(seed: Key, *indices: tf.Tensor) -> tf.Tensor:
+def fold(seed: Key | tf.Tensor, *indices: tf.Tensor) -> tf.Tensor:
     """The seed, int64 of shape [2], of the draw numbered by `indices` (int64 scalars) under `seed`."""
-    folded = tf.constant(seed, tf.int64)
+    folded = tf.convert_to_tensor(seed, tf.int64)
     for index in indices:
         folded = tf.random.experimental.stateless_fold_in(folded, index)
     return folded

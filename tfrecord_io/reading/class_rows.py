@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -125,10 +125,10 @@ class WindowedRows(ClassRows):
         return RowReader([self._passes.slices[at] for at in slices], skip)
 
 
-def class_rows(plan: ReadPlan, opened: Sequence[int], store: RowStore) -> Iterator[ClassRows]:
+def class_rows(plan: ReadPlan, store: RowStore) -> Iterator[ClassRows]:
     """The streams of the classes that are read; opens nothing."""
     whole = sum(plan.shares)
-    for k in opened:
+    for k in plan.opened:
         passes = Passes(plan.classes[k], plan.factors[k])
         name = repr(labels.to_json(plan.classes[k].label))
         keys = keys_for(plan, "rows", name) if plan.shuffle else None

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tfrecord_io.labels import Label
-from tfrecord_io.reading import mixes
+from tfrecord_io.reading import datasets, mixes
 from tfrecord_io.reading.chances import keys_for, permutations
 from tfrecord_io.reading.datasets import Paths
 from tfrecord_io.reading.feature_columns import Decoder, FeatureColumn
@@ -33,15 +33,13 @@ class ExampleBatches(Iterator[Batch]):
         logits of a model trained without weights. See `calibrate`.
     """
 
-    def __init__(self, batches: Iterator[Batch], plan: ReadPlan, mix: mixes.Mix) -> None:
+    def __init__(self, batches: Iterator[Batch], plan: ReadPlan) -> None:
         self._batches = batches
         self.num_rows: int = plan.num_rows
         self.steps_per_epoch: int = plan.epochs.steps
         self.class_rows: dict[Label, int] = plan.class_rows
         self.source_class_rows: dict[Label, int] = plan.source_class_rows
-        self.prior_correction: dict[Label, float] = mixes.prior_correction(
-            mixes.shares(mix, plan.all_classes), plan.all_classes
-        )
+        self.prior_correction: dict[Label, float] = plan.prior_correction
 
     def __next__(self) -> Batch:
         return next(self._batches)
@@ -124,8 +122,9 @@ def read_examples(
       CorruptShardError: while reading: a shard that is missing, damaged, or holds other than the
         manifest says; names shard and record.
     """
+    found = datasets.load(path)
     plan = plan_reading(
-        path,
+        found,
         split=split,
         batch_size=batch_size,
         mix=mix,
@@ -141,26 +140,25 @@ def read_examples(
         drop_remainder=drop_remainder,
         fold=fold,
     )
-    names = feature_names(plan.datasets, features)
-    schema = plan.datasets.schema
+    names = feature_names(found, features)
+    schema = found.schema
     columns = [FeatureColumn.of(name, schema[name]) for name in names]
-    label = None if label_ids else plan.datasets.label
-    weight = None if weights == "none" else plan.datasets.weight
+    label = None if label_ids else found.label
+    weight = None if weights == "none" else found.weight
     if label is not None:
         columns.append(FeatureColumn.of(label, schema[label]))
     if weight is not None:
         columns.append(FeatureColumn.of(weight, {"dtype": "float32", "shape": []}))
     decoder = Decoder(columns, weight, len(schema) + 1)
-    return ExampleBatches(_batches(plan, decoder, names, label, weight), plan, mix)
+    return ExampleBatches(_batches(plan, decoder, names, label, weight), plan)
 
 
 def _batches(
     plan: ReadPlan, decoder: Decoder, names: Sequence[str], label: str | None, weight: str | None
 ) -> Iterator[Batch]:
-    opened = [k for k, share in enumerate(plan.shares) if share]
     store = RowStore(decoder)
-    before, quotas = batch_quotas(plan, opened)
-    streams = Streams(plan, opened, store, before)
+    before, quotas = batch_quotas(plan)
+    streams = Streams(plan, store, before)
     keys = keys_for(plan, "batch")
     for number, quota in enumerate(quotas, plan.start_step):
         rows = int(quota.sum())
@@ -168,5 +166,5 @@ def _batches(
         order = permutations(first, 1, rows, keys)[0] if plan.shuffle else np.arange(rows)
         columns = streams.take(quota, order)
         features = {name: columns[name] for name in names}
-        labels = np.repeat(np.array(opened), quota)[order] if label is None else columns[label]
+        labels = np.repeat(np.array(plan.opened), quota)[order] if label is None else columns[label]
         yield (features, labels) if weight is None else (features, labels, columns[weight])

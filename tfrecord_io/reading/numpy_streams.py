@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,15 +20,14 @@ class Streams:
 
     Args:
       plan: of the reader.
-      opened: the indices of these classes.
       store: for their rows.
       before: rows of each that are left out.
     """
 
-    def __init__(self, plan: ReadPlan, opened: Sequence[int], store: RowStore, before: IntArray) -> None:
+    def __init__(self, plan: ReadPlan, store: RowStore, before: IntArray) -> None:
         self._store = store
-        self._classes = list(class_rows(plan, opened, store))
-        self._orders: list[IntArray] = [np.zeros(0, np.int64)] * len(opened)
+        self._classes = list(class_rows(plan, store))
+        self._orders: list[IntArray] = [np.zeros(0, np.int64)] * len(self._classes)
         self._row = before  # of each stream, the next one
         self._at = np.zeros_like(before)  # where that stands in the order
         self._left = np.zeros_like(before)  # rows of the order from there on

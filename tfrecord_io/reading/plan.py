@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from tfrecord_io.labels import Label
-from tfrecord_io.reading import datasets, mixes, options, workers
-from tfrecord_io.reading.datasets import Datasets, Paths
+from tfrecord_io.reading import mixes, options, workers
+from tfrecord_io.reading.datasets import Datasets
 from tfrecord_io.reading.epochs import Epochs
 from tfrecord_io.reading.strata import ReadClass
 
@@ -19,9 +18,9 @@ class ReadPlan:
     """What one worker reads, and how.
 
     Attributes:
-      datasets: what is read.
       all_classes, classes: every row's, and this worker's; in the order of their labels.
       shares: whole numbers whose ratios are the classes' shares in this worker's batches; 0 = not read.
+      prior_correction: {label: log((N_k/N) / b_k)} of the classes in the mix.
       factors: for each class, and each of its strata, what its stored weights are multiplied with.
       epochs: of this worker.
       start_step: batches to leave out, from all epochs.
@@ -29,10 +28,10 @@ class ReadPlan:
       num_workers, worker_index: of how many workers this is which.
     """
 
-    datasets: Datasets
     all_classes: tuple[ReadClass, ...]
     classes: tuple[ReadClass, ...]
     shares: tuple[int, ...]
+    prior_correction: dict[Label, float]
     factors: tuple[tuple[float, ...], ...]
     epochs: Epochs
     start_step: int
@@ -59,13 +58,18 @@ class ReadPlan:
         return sum(self.class_rows.values())
 
     @property
+    def opened(self) -> list[int]:
+        """The numbers of the classes that are read."""
+        return [number for number, share in enumerate(self.shares) if share]
+
+    @property
     def worker_purpose(self) -> tuple[str, ...]:
         """What sets this worker's random choices apart from the other workers'."""
         return () if self.num_workers == 1 else (f"worker {self.worker_index} of {self.num_workers}",)
 
 
 def plan_reading(
-    paths: Paths,
+    found: Datasets,
     *,
     split: str | Iterable[str] = "train",
     batch_size: int,
@@ -81,19 +85,17 @@ def plan_reading(
     worker_index: int = 0,
     drop_remainder: bool = False,
     fold: int | None = None,
-    opener: Callable[[str], BinaryIO] | None = None,
 ) -> ReadPlan:
-    """Plans the reading of a dataset, or of several as one; the options are those of InputFn.
+    """Plans the reading of what `datasets.load` found; the options are those of InputFn.
 
     Raises:
       UsageError: an option that does not exist or contradicts another.
-      ManifestError: no dataset there, or a damaged manifest.
+      ManifestError: a class whose shards contradict its rows or folds.
     """
     options.check_choices(batching=batching, weights=weights)
     options.check_order(batching=batching, shuffle=shuffle)
     seed = options.integer("seed", seed, None)
     num_workers, worker_index = options.worker(num_workers, worker_index)
-    found = datasets.load(paths, opener)
     classes = options.read_classes(found, split, fold)
     stored_order = mix == "stored"
     all_shares = mixes.shares(mix, classes)
@@ -111,10 +113,10 @@ def plan_reading(
     )
     factors = tuple((1.0,) * len(one.strata) for one in classes)
     return ReadPlan(
-        datasets=found,
         all_classes=classes,
         classes=own,
         shares=mixes.shares("stored", own) if stored_order else all_shares,
+        prior_correction=mixes.prior_correction(all_shares, classes),
         factors=mixes.weight_factors(all_shares, classes) if weights == "auto" else factors,
         epochs=epochs,
         start_step=options.start(start_step, epochs),
