@@ -109,15 +109,16 @@ class Decoder:
 
     Args:
       columns: to decode.
-      weight: names a column that is multiplied with the rows' factors.
+      label: names the column that must be the class of the shard.
+      weight: names a column that is multiplied with the shards' factors, or None.
       stored: how many features an Example has, about; a third of them or less are looked for, more are
         found by walking over all.
     """
 
-    def __init__(self, columns: Sequence[FeatureColumn], weight: str | None, stored: int) -> None:
+    def __init__(self, columns: Sequence[FeatureColumn], label: str, weight: str | None, stored: int) -> None:
         self.columns = list(columns)
         self._names = [column.name for column in columns] if 3 * len(columns) <= stored else None
-        self._weight = weight
+        self._label, self._weight = label, weight
         self._schema = pa.schema([column.field for column in columns])
 
     def decode(self, rows: RawRows) -> dict[str, Array]:
@@ -135,9 +136,21 @@ class Decoder:
             arrays = {each.name: each.values(batch.column(at)) for at, each in enumerate(self.columns)}
         except _MissingError as error:
             raise rows.damaged(error.row, error.why) from None
+        self._check_labels(rows, arrays[self._label])
         if self._weight is not None:
-            arrays[self._weight] = arrays[self._weight] * rows.factor
+            factors = np.array([one.factor for one in rows.slices], np.float32)
+            arrays[self._weight] = arrays[self._weight] * factors[rows.slice]
         return arrays
+
+    def _check_labels(self, rows: RawRows, found: Array) -> None:
+        """Fails where a record is of another class than the shard that it stands in."""
+        classes = np.empty(len(rows.slices), found.dtype)
+        classes[:] = [one.label.encode() if isinstance(one.label, str) else one.label for one in rows.slices]
+        wrong = np.flatnonzero(found != classes[rows.slice])
+        if len(wrong):
+            row = int(wrong[0])
+            said, own = found[row : row + 1].tolist()[0], rows.slices[rows.slice[row]].label
+            raise rows.damaged(row, f"its label is {said!r}, but its shard is of class {own!r}")
 
 
 def _as_array(values: pa.Array) -> Array:

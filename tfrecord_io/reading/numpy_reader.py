@@ -141,15 +141,12 @@ def read_examples(
         fold=fold,
     )
     names = feature_names(found, features)
-    schema = found.schema
-    columns = [FeatureColumn.of(name, schema[name]) for name in names]
-    label = None if label_ids else found.label
+    columns = [FeatureColumn.of(name, found.schema[name]) for name in (*names, found.label)]
     weight = None if weights == "none" else found.weight
-    if label is not None:
-        columns.append(FeatureColumn.of(label, schema[label]))
     if weight is not None:
         columns.append(FeatureColumn.of(weight, {"dtype": "float32", "shape": []}))
-    decoder = Decoder(columns, weight, len(schema) + 1)
+    decoder = Decoder(columns, found.label, weight, stored=len(found.schema) + 1)
+    label = None if label_ids else found.label
     return ExampleBatches(_batches(plan, decoder, names, label, weight), plan)
 
 

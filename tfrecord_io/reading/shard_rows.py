@@ -31,14 +31,12 @@ _GZIP_BYTES = 2**18
 class RawRows:
     """Records [n], checked, and where they come from.
 
-    Row i is record `record[i]` of the file `names[name[i]]`, at byte `position[i]` of its content;
-    `factor[i]` is that of its weight.
+    Row i is record `record[i]` of `slices[slice[i]]`, at byte `position[i]` of the file's content.
     """
 
     payloads: pa.LargeBinaryArray
-    factor: npt.NDArray[np.float32]
-    names: Sequence[str]
-    name: IntArray
+    slices: Sequence[PassSlice]
+    slice: IntArray
     record: IntArray
     position: IntArray
 
@@ -48,27 +46,26 @@ class RawRows:
     def take(self, rows: IntArray) -> RawRows:
         """Some of them, in that order, in memory of their own."""
         payloads = self.payloads.take(pa.array(rows))
-        name, record, position = self.name[rows], self.record[rows], self.position[rows]
-        return RawRows(payloads, self.factor[rows], self.names, name, record, position)
+        return RawRows(payloads, self.slices, self.slice[rows], self.record[rows], self.position[rows])
 
     @classmethod
     def join(cls, parts: Sequence[RawRows]) -> RawRows:
         """The rows of all parts [1 or more], one after the other."""
         if len(parts) == 1:
             return parts[0]
-        firsts = np.cumsum([0, *(len(part.names) for part in parts)])
+        firsts = np.cumsum([0, *(len(part.slices) for part in parts)])
         return cls(
             payloads=pa.concat_arrays([part.payloads for part in parts]),
-            factor=np.concatenate([part.factor for part in parts]),
-            names=[name for part in parts for name in part.names],
-            name=np.concatenate([part.name + first for part, first in zip(parts, firsts, strict=False)]),
+            slices=[one for part in parts for one in part.slices],
+            slice=np.concatenate([part.slice + first for part, first in zip(parts, firsts, strict=False)]),
             record=np.concatenate([part.record for part in parts]),
             position=np.concatenate([part.position for part in parts]),
         )
 
     def damaged(self, row: int, why: str) -> CorruptShardError:
         """The error for a row that is not what it should be."""
-        return damaged(self.names[self.name[row]], int(self.record[row]), int(self.position[row]), why)
+        path = self.slices[self.slice[row]].shard.path
+        return damaged(path, int(self.record[row]), int(self.position[row]), why)
 
 
 class RowReader:
@@ -140,9 +137,8 @@ def _read_slice(one: PassSlice, skip: int) -> Iterator[RawRows]:
             wanted = np.arange(max(low - block.first, 0), min(high - block.first, len(block)))
             yield RawRows(
                 payloads=block.take(wanted),
-                factor=np.full(len(wanted), one.factor, np.float32),
-                names=[path],
-                name=np.zeros(len(wanted), np.int64),
+                slices=[one],
+                slice=np.zeros(len(wanted), np.int64),
                 record=block.first + wanted,
                 position=block.positions[wanted],
             )
