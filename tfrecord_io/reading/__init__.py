@@ -10,5 +10,19 @@
     options   what readers accept, and what contradicts what
     plan      puts these together
 
-Nothing here opens a shard; nothing needs TensorFlow.
+    defaults, feature_names      which features are read, and as what where they are missing
+
+These open no shard. numpy's reader, `read_examples`, does:
+
+    numpy_reader     puts together: quotas ---> numpy_streams ---> batches
+    quotas           how many rows of each class a batch takes
+    numpy_streams    the streams of all classes side by side
+    class_rows       the stream of one class: kept, or a window at a time
+    passes           pass after pass over a class's shards: where a row lies
+    shard_rows       records found, cut out and checked
+    feature_columns  records decoded to arrays
+    row_store        decoded rows of all classes, so that a batch is one look-up a column
+    chances          random orders as pure functions of (seed, purpose, position)
+
+Nothing needs TensorFlow.
 """

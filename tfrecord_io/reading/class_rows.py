@@ -14,12 +14,14 @@ from tfrecord_io.reading.chances import keys_for, permutations
 from tfrecord_io.reading.passes import Passes, window_rows
 from tfrecord_io.reading.plan import ReadPlan
 from tfrecord_io.reading.row_store import RowStore
-from tfrecord_io.reading.shard_rows import PieceReader
+from tfrecord_io.reading.shard_rows import RawRows, RowReader
 
 IntArray = npt.NDArray[np.int64]
 
-_FEW = 256
+_ORDERED = 256
 """Rows of a small class whose order is drawn at a time, at least."""
+_DECODED = 2048
+"""Rows of a large class that are decoded at a time, at least, but for the end of a window."""
 
 
 class ClassRows(ABC):
@@ -41,12 +43,6 @@ class ClassRows(ABC):
           CorruptShardError: a shard that is missing or damaged.
         """
 
-    def _put(self, reader: PieceReader, count: int) -> None:
-        place = self._first
-        for piece in reader.read(count):
-            self._store.put(piece, place)
-            place += len(piece)
-
     def _orders(self, row: int, count: int, size: int) -> IntArray:
         """`count` orders of range(size), for the rows of the stream from `row` on [count, size]."""
         if self._keys is None:
@@ -64,7 +60,10 @@ class KeptRows(ClassRows):
     def advance(self, row: int) -> IntArray:
         if self._first < 0:
             self._first = self._store.reserve(self._passes.total)
-            self._put(PieceReader(self._passes.slices), self._passes.total)
+            place = self._first
+            for rows in RowReader(self._passes.slices).read(self._passes.total):
+                self._store.put(rows, place)
+                place += len(rows)
         number, before = self._passes.place(row)
         size = self._passes.rows_of(number)
         # Tiny classes: the orders of several passes at a time, as each call has its price.
@@ -80,46 +79,61 @@ class KeptRows(ClassRows):
 
 
 class WindowedRows(ClassRows):
-    """A larger class: one window at a time is in the store. The shards of a pass are permuted, then each window."""
+    """A larger class: a window at a time is in memory as it lies on disk, and some of it in the store.
 
-    def __init__(self, passes: Passes, store: RowStore, keys: Keys | None, shard_keys: Keys) -> None:
+    The shards of a pass are permuted, then each window.
+    """
+
+    def __init__(self, passes: Passes, store: RowStore, keys: Keys | None, shard_keys: Keys, at_once: int) -> None:
         super().__init__(passes, store, keys)
         self._shard_keys = shard_keys
-        self._reader = PieceReader([])
-        self._next = -1  # the row that the reader stands at
+        self._at_once = at_once
+        self._reader = RowReader([])
+        self._window: RawRows | None = None
+        self._order = np.zeros(0, np.int64)
+        self._start = self._stop = -1  # of the window, among the rows of the stream
 
     def advance(self, row: int) -> IntArray:
         if self._first < 0:
-            self._first = self._store.reserve(self._passes.most_in_window)
+            self._first = self._store.reserve(self._at_once)
+        window = self._window
+        if window is None or row >= self._stop:
+            self._window = window = None  # one at a time in memory
+            self._window = window = self._next_window(row)
+        chosen = self._order[row - self._start :][: self._at_once]
+        self._store.put(window.take(chosen), self._first)
+        return np.arange(self._first, self._first + len(chosen))
+
+    def _next_window(self, row: int) -> RawRows:
+        """The window that a row lies in; sets its order."""
         number, before = self._passes.place(row)
         rows = self._passes.rows_of(number)
         size = window_rows(rows)
-        start = (row - before) // size * size
-        if before + start != self._next or start == 0:
-            self._reader = self._pass(number, start)
-        count = min(size, rows - start)
-        self._put(self._reader, count)
-        self._next = before + start + count
-        order: IntArray = self._orders(before + start, 1, count)[0, row - before - start :] + self._first
-        return order
+        first = (row - before) // size * size
+        if before + first != self._stop or first == 0:
+            self._reader = self._pass(number, first)
+        count = min(size, rows - first)
+        self._start, self._stop = before + first, before + first + count
+        self._order = self._orders(self._start, 1, count)[0]
+        return RawRows.join(list(self._reader.read(count)))
 
-    def _pass(self, number: int, skip: int) -> PieceReader:
+    def _pass(self, number: int, skip: int) -> RowReader:
         slices = self._passes.slices_of(number)
         if self._keys is not None:
             order = permutations(number * len(self._passes.slices), 1, len(slices), self._shard_keys)[0]
             slices = [slices[at] for at in order.tolist()]
-        return PieceReader([self._passes.slices[at] for at in slices], skip)
+        return RowReader([self._passes.slices[at] for at in slices], skip)
 
 
-def class_rows(plan: ReadPlan, opened: list[int], store: RowStore) -> Iterator[ClassRows]:
+def class_rows(plan: ReadPlan, store: RowStore) -> Iterator[ClassRows]:
     """The streams of the classes that are read; opens nothing."""
     whole = sum(plan.shares)
-    for k in opened:
+    for k in plan.opened:
         passes = Passes(plan.classes[k], plan.factors[k])
         name = repr(labels.to_json(plan.classes[k].label))
         keys = keys_for(plan, "rows", name) if plan.shuffle else None
+        quota = plan.epochs.batch_size * plan.shares[k] // whole
         if passes.in_one_window:
-            quota = plan.epochs.batch_size * plan.shares[k] // whole
-            yield KeptRows(passes, store, keys, max(_FEW, 4 * quota))
+            yield KeptRows(passes, store, keys, max(_ORDERED, 4 * quota))
         else:
-            yield WindowedRows(passes, store, keys, keys_for(plan, "shards", name))
+            yield WindowedRows(passes, store, keys, keys_for(plan, "shards", name), max(_DECODED, 4 * quota))

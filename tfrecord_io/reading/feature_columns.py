@@ -10,13 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tfrecord_io.errors import CorruptShardError
 from tfrecord_io.example_columns import DTYPES, read_columns
 from tfrecord_io.example_walk import walk
 from tfrecord_io.reading.defaults import missing_values
-from tfrecord_io.reading.shard_rows import Piece
-from tfrecord_io.records import damaged
-from tfrecord_io.slices import PADDING
+from tfrecord_io.reading.shard_rows import RawRows
+from tfrecord_io.slices import padded
 
 Array = npt.NDArray[Any]
 
@@ -111,59 +109,48 @@ class Decoder:
 
     Args:
       columns: to decode.
-      weight: names a column that is multiplied with each piece's factor.
+      label: names the column that must be the class of the shard.
+      weight: names a column that is multiplied with the shards' factors, or None.
       stored: how many features an Example has, about; a third of them or less are looked for, more are
         found by walking over all.
     """
 
-    def __init__(self, columns: Sequence[FeatureColumn], weight: str | None, stored: int) -> None:
+    def __init__(self, columns: Sequence[FeatureColumn], label: str, weight: str | None, stored: int) -> None:
         self.columns = list(columns)
         self._names = [column.name for column in columns] if 3 * len(columns) <= stored else None
-        self._weight = weight
+        self._label, self._weight = label, weight
         self._schema = pa.schema([column.field for column in columns])
 
-    def decode(self, pieces: Sequence[Piece]) -> dict[str, Array]:
-        """The columns of all rows of these pieces.
+    def decode(self, rows: RawRows) -> dict[str, Array]:
+        """The columns of some rows.
 
         Raises:
           CorruptShardError: a row that is not what the schema says; names shard, record and feature.
         """
-        data, starts, stops = _joined(pieces)
+        data, starts, stops = padded(rows.payloads)
         entries = walk(data, starts, stops, self._names)
         batch, wrong = read_columns(data, starts, stops, entries, self._schema)
         if wrong:
-            raise _unfit(pieces, min(wrong), wrong[min(wrong)].rstrip("."))
+            raise rows.damaged(min(wrong), wrong[min(wrong)].rstrip("."))
         try:
             arrays = {each.name: each.values(batch.column(at)) for at, each in enumerate(self.columns)}
         except _MissingError as error:
-            raise _unfit(pieces, error.row, error.why) from None
+            raise rows.damaged(error.row, error.why) from None
+        self._check_labels(rows, arrays[self._label])
         if self._weight is not None:
-            factors = np.repeat(np.array([piece.factor for piece in pieces], np.float32), list(map(len, pieces)))
-            arrays[self._weight] = arrays[self._weight] * factors
+            factors = np.array([one.factor for one in rows.slices], np.float32)
+            arrays[self._weight] = arrays[self._weight] * factors[rows.slice]
         return arrays
 
-
-def _joined(pieces: Sequence[Piece]) -> tuple[bytes, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The records of all pieces in one buffer, `PADDING` behind them, and where each starts and stops."""
-    parts, starts, stops, size = [], [], [], 0
-    for piece in pieces:
-        block = piece.block
-        first, last = int(block.starts[piece.low]), int(block.stops[piece.high - 1])
-        parts.append(memoryview(block.data)[first:last])
-        starts.append(block.starts[piece.low : piece.high] + (size - first))
-        stops.append(block.stops[piece.low : piece.high] + (size - first))
-        size += last - first
-    return b"".join([*parts, bytes(PADDING)]), np.concatenate(starts), np.concatenate(stops)
-
-
-def _unfit(pieces: Sequence[Piece], row: int, why: str) -> CorruptShardError:
-    """The error for a row of all pieces."""
-    for piece in pieces:
-        if row < len(piece):
-            break
-        row -= len(piece)
-    at = piece.low + row
-    return damaged(piece.block.name, piece.block.first + at, int(piece.block.positions[at]), why)
+    def _check_labels(self, rows: RawRows, found: Array) -> None:
+        """Fails where a record is of another class than the shard that it stands in."""
+        classes = np.empty(len(rows.slices), found.dtype)
+        classes[:] = [one.label.encode() if isinstance(one.label, str) else one.label for one in rows.slices]
+        wrong = np.flatnonzero(found != classes[rows.slice])
+        if len(wrong):
+            row = int(wrong[0])
+            said, own = found[row : row + 1].tolist()[0], rows.slices[rows.slice[row]].label
+            raise rows.damaged(row, f"its label is {said!r}, but its shard is of class {own!r}")
 
 
 def _as_array(values: pa.Array) -> Array:

@@ -6,22 +6,43 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from tfrecord_io.reading import mixes
+from tfrecord_io.labels import Label
+from tfrecord_io.reading import datasets, mixes
 from tfrecord_io.reading.chances import keys_for, permutations
-from tfrecord_io.reading.class_rows import class_rows
 from tfrecord_io.reading.datasets import Paths
 from tfrecord_io.reading.feature_columns import Decoder, FeatureColumn
 from tfrecord_io.reading.feature_names import feature_names
+from tfrecord_io.reading.numpy_streams import Streams
 from tfrecord_io.reading.plan import ReadPlan, plan_reading
 from tfrecord_io.reading.quotas import batch_quotas
 from tfrecord_io.reading.row_store import RowStore
 
-Array = npt.NDArray[Any]
-IntArray = npt.NDArray[np.int64]
 Batch: TypeAlias = tuple[Any, ...]
 """(features, label, weight), or without weights (features, label)."""
+
+
+class ExampleBatches(Iterator[Batch]):
+    """Batches, once; and what is known of them beforehand, from the manifest alone.
+
+    Attributes:
+      num_rows: rows stored in the split, of all its classes; of one fold.
+      steps_per_epoch: batches in an epoch.
+      class_rows, source_class_rows: {label: rows stored, of one fold}, {label: rows in the source}.
+      prior_correction: {label: log((N_k/N) / b_k)} for the classes in the mix: to be added to the
+        logits of a model trained without weights. See `calibrate`.
+    """
+
+    def __init__(self, batches: Iterator[Batch], plan: ReadPlan) -> None:
+        self._batches = batches
+        self.num_rows: int = plan.num_rows
+        self.steps_per_epoch: int = plan.epochs.steps
+        self.class_rows: dict[Label, int] = plan.class_rows
+        self.source_class_rows: dict[Label, int] = plan.source_class_rows
+        self.prior_correction: dict[Label, float] = plan.prior_correction
+
+    def __next__(self) -> Batch:
+        return next(self._batches)
 
 
 def read_examples(
@@ -43,7 +64,7 @@ def read_examples(
     features: Iterable[str] | None = None,
     label_ids: bool = False,
     fold: int | None = None,
-) -> Iterator[Batch]:
+) -> ExampleBatches:
     """Reads a split of a dataset, or several as one, its classes mixed as asked: numpy batches, no TensorFlow.
 
     With `toy` a dataset whose training split keeps 6 of 60 rows of class 0 and all 2 of class 1:
@@ -87,7 +108,8 @@ def read_examples(
       label_ids: labels are numbers from 0 on in the order of the manifest's classes.
       fold: None = a class's folds one after the other, one a pass; j = fold j in every pass.
 
-    Yields:
+    Returns:
+      An iterator, which knows `num_rows`, `steps_per_epoch` and more before it reads. It yields
       (features, label, weight), or without weights (features, label). Features are a dict: float32,
       int64, or object arrays of bytes, [rows] or, of n values each, [rows, n]. Those with any number
       of values are object arrays [rows] of read-only arrays [values]. Missing values are what the
@@ -100,8 +122,9 @@ def read_examples(
       CorruptShardError: while reading: a shard that is missing, damaged, or holds other than the
         manifest says; names shard and record.
     """
+    found = datasets.load(path)
     plan = plan_reading(
-        path,
+        found,
         split=split,
         batch_size=batch_size,
         mix=mix,
@@ -117,25 +140,22 @@ def read_examples(
         drop_remainder=drop_remainder,
         fold=fold,
     )
-    names = feature_names(plan.datasets, features)
-    schema = plan.datasets.schema
-    columns = [FeatureColumn.of(name, schema[name]) for name in names]
-    label = None if label_ids else plan.datasets.label
-    weight = None if weights == "none" else plan.datasets.weight
-    if label is not None:
-        columns.append(FeatureColumn.of(label, schema[label]))
+    names = feature_names(found, features)
+    columns = [FeatureColumn.of(name, found.schema[name]) for name in (*names, found.label)]
+    weight = None if weights == "none" else found.weight
     if weight is not None:
         columns.append(FeatureColumn.of(weight, {"dtype": "float32", "shape": []}))
-    return _batches(plan, Decoder(columns, weight, len(schema) + 1), names, label, weight)
+    decoder = Decoder(columns, found.label, weight, stored=len(found.schema) + 1)
+    label = None if label_ids else found.label
+    return ExampleBatches(_batches(plan, decoder, names, label, weight), plan)
 
 
 def _batches(
     plan: ReadPlan, decoder: Decoder, names: Sequence[str], label: str | None, weight: str | None
 ) -> Iterator[Batch]:
-    opened = [k for k, share in enumerate(plan.shares) if share]
     store = RowStore(decoder)
-    before, quotas = batch_quotas(plan, opened)
-    streams = _Streams(plan, opened, store, before)
+    before, quotas = batch_quotas(plan)
+    streams = Streams(plan, store, before)
     keys = keys_for(plan, "batch")
     for number, quota in enumerate(quotas, plan.start_step):
         rows = int(quota.sum())
@@ -143,61 +163,5 @@ def _batches(
         order = permutations(first, 1, rows, keys)[0] if plan.shuffle else np.arange(rows)
         columns = streams.take(quota, order)
         features = {name: columns[name] for name in names}
-        labels = np.repeat(np.array(opened), quota)[order] if label is None else columns[label]
+        labels = np.repeat(np.array(plan.opened), quota)[order] if label is None else columns[label]
         yield (features, labels) if weight is None else (features, labels, columns[weight])
-
-
-class _Streams:
-    """The streams of all classes that are read, side by side."""
-
-    def __init__(self, plan: ReadPlan, opened: list[int], store: RowStore, before: IntArray) -> None:
-        self._store = store
-        self._classes = list(class_rows(plan, opened, store))
-        self._orders: list[IntArray] = [np.zeros(0, np.int64)] * len(opened)
-        self._row = before  # of each stream, the next one
-        self._at = np.zeros_like(before)  # where that stands in the order
-        self._left = np.zeros_like(before)  # rows of the order from there on
-
-    def take(self, quota: IntArray, order: IntArray) -> dict[str, Array]:
-        """The next rows of each class, as many as its quota, class after class; of these, the ones at `order`."""
-        parts: list[tuple[IntArray, dict[str, Array]]] = []
-        need, first = quota, np.cumsum(quota) - quota
-        while True:
-            self._advance(np.flatnonzero((need > 0) & (self._left == 0)))
-            given = np.minimum(need, self._left)
-            places = self._places(given)
-            if len(places) == len(order):  # all at once, as nearly always
-                return self._store.take(places[order])
-            which = np.repeat(first + quota - need, given) + _counts_up(given)
-            parts.append((which, self._store.take(places)))
-            need = need - given
-            if not need.any():
-                break
-        order = np.argsort(np.concatenate([which for which, _ in parts]))[order]
-        names = parts[0][1]
-        return {name: np.concatenate([columns[name] for _, columns in parts])[order] for name in names}
-
-    def _advance(self, streams: IntArray) -> None:
-        for at in streams.tolist():
-            self._orders[at] = self._classes[at].advance(int(self._row[at]))
-            self._at[at], self._left[at] = 0, len(self._orders[at])
-        self._store.flush()
-
-    def _places(self, given: IntArray) -> IntArray:
-        """The places of so many rows of each stream, which are then behind it."""
-        some = np.flatnonzero(given)
-        starts = self._at[some]
-        stops = starts + given[some]
-        orders = self._orders
-        found = [
-            orders[k][low:high] for k, low, high in zip(some.tolist(), starts.tolist(), stops.tolist(), strict=True)
-        ]
-        self._row += given
-        self._at += given
-        self._left -= given
-        return np.concatenate(found)
-
-
-def _counts_up(counts: IntArray) -> IntArray:
-    """0, 1, ... up to each count, one after the other."""
-    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tfrecord_io.labels import Label
 from tfrecord_io.reading.strata import ReadClass, ShardSlice
 
 MIN_WINDOW = 8192
@@ -13,9 +14,13 @@ MIN_WINDOW = 8192
 
 @dataclass(frozen=True, kw_only=True)
 class PassSlice:
-    """A shard's rows in a stream: in pass j if j modulo `folds` is their fold. `factor` is that of their weights."""
+    """A shard's rows in a stream: in pass j if j modulo `folds` is their fold.
+
+    They are of class `label`; `factor` is what their weights are multiplied with.
+    """
 
     shard: ShardSlice
+    label: Label
     folds: int
     factor: float
     compression: str
@@ -29,7 +34,7 @@ class Passes:
 
     def __init__(self, one: ReadClass, factors: Sequence[float]) -> None:
         self.slices = [
-            PassSlice(shard=shard, folds=stratum.folds, factor=factor, compression=stratum.compression)
+            PassSlice(shard=shard, label=one.label, folds=stratum.folds, factor=factor, compression=stratum.compression)
             for stratum, factor in zip(one.strata, factors, strict=True)
             for shard in stratum.slices
         ]

@@ -23,22 +23,18 @@ _AT_ONCE = 2**18
 _SMALL_POOL = 4096
 
 
-def batch_quotas(plan: ReadPlan, opened: Sequence[int]) -> tuple[IntArray, Iterator[IntArray]]:
-    """The rows of each class before the first batch [classes], and its quotas in each batch from there on.
-
-    Args:
-      plan: of the reader; the first batch is its `start_step`.
-      opened: the indices of the classes whose share is not 0.
+def batch_quotas(plan: ReadPlan) -> tuple[IntArray, Iterator[IntArray]]:
+    """Of the classes that are read: the rows before the batch `start_step`, and the quotas from there on.
 
     Cost: some microseconds a batch; of the batches before the first, those since the shares last
     came out even, or, where classes are drawn with replacement, a tenth of a second in 2 million rows.
     """
     epochs, start = plan.epochs, plan.start_step
     if plan.sampled and not plan.stored_order:
-        shares = np.array([plan.shares[k] for k in opened], np.uint64)
+        shares = np.array([plan.shares[k] for k in plan.opened], np.uint64)
         keys = keys_for(plan, "classes")
         return _drawn_before(shares, epochs.rows_before(start), keys), _drawn(shares, epochs, start, keys)
-    parts = [plan.classes[k].rows if plan.sampled else plan.shares[k] for k in opened]
+    parts = [plan.classes[k].rows if plan.sampled else plan.shares[k] for k in plan.opened]
     whole = sum(parts)
     first = _last_even(epochs, start, whole)
     before = np.array(parts, np.int64) * (epochs.rows_before(first) // whole)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfrecord_io.reading.feature_columns import Decoder
-from tfrecord_io.reading.shard_rows import Piece
+from tfrecord_io.reading.shard_rows import RawRows
 
 Array = npt.NDArray[Any]
 IntArray = npt.NDArray[np.int64]
@@ -27,7 +27,7 @@ class RowStore:
         self._decoder = decoder
         self._columns = {column.name: column.empty(0) for column in decoder.columns}
         self._reserved = self._capacity = 0
-        self._pieces: list[Piece] = []
+        self._rows: list[RawRows] = []
         self._places: list[IntArray] = []
         self._bytes = 0
 
@@ -43,11 +43,11 @@ class RowStore:
                 self._columns[column.name] = grown
         return first
 
-    def put(self, piece: Piece, place: int) -> None:
-        """Puts the rows of a piece from that place on; they are there after `flush`."""
-        self._pieces.append(piece)
-        self._places.append(np.arange(place, place + len(piece)))
-        self._bytes += int(piece.block.stops[piece.high - 1] - piece.block.starts[piece.low])
+    def put(self, rows: RawRows, place: int) -> None:
+        """Puts rows from that place on; they are there after `flush`."""
+        self._rows.append(rows)
+        self._places.append(np.arange(place, place + len(rows)))
+        self._bytes += rows.payloads.nbytes
         if self._bytes >= _DECODE_BYTES:
             self.flush()
 
@@ -57,14 +57,14 @@ class RowStore:
         Raises:
           CorruptShardError: a row that is not what the schema says.
         """
-        if not self._pieces:
+        if not self._rows:
             return
         places = np.concatenate(self._places)
         in_a_row = bool((np.diff(places) == 1).all())  # a slice is ten times as fast
         target = slice(places[0], places[-1] + 1) if in_a_row else places
-        for name, values in self._decoder.decode(self._pieces).items():
+        for name, values in self._decoder.decode(RawRows.join(self._rows)).items():
             self._columns[name][target] = values
-        self._pieces, self._places, self._bytes = [], [], 0
+        self._rows, self._places, self._bytes = [], [], 0
 
     def take(self, places: IntArray) -> dict[str, Array]:
         """The rows at these places, in arrays of their own."""

@@ -4,36 +4,71 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
-from typing_extensions import Buffer
+import numpy.typing as npt
+import pyarrow as pa
 
 from tfrecord_io.errors import CorruptShardError
 from tfrecord_io.reading.passes import PassSlice
 from tfrecord_io.record_blocks import RecordBlock, record_blocks
+from tfrecord_io.records import damaged
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+IntArray = npt.NDArray[np.int64]
 
 _BLOCK_BYTES = 2**20
 _GZIP_BYTES = 2**18
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Rows `low` to `high` of a block of records; `factor` is that of their weights."""
+class RawRows:
+    """Records [n], checked, and where they come from.
 
-    block: RecordBlock
-    low: int
-    high: int
-    factor: float
+    Row i is record `record[i]` of `slices[slice[i]]`, at byte `position[i]` of the file's content.
+    """
+
+    payloads: pa.LargeBinaryArray
+    slices: Sequence[PassSlice]
+    slice: IntArray
+    record: IntArray
+    position: IntArray
 
     def __len__(self) -> int:
-        return self.high - self.low
+        return len(self.payloads)
+
+    def take(self, rows: IntArray) -> RawRows:
+        """Some of them, in that order, in memory of their own."""
+        payloads = self.payloads.take(pa.array(rows))
+        return RawRows(payloads, self.slices, self.slice[rows], self.record[rows], self.position[rows])
+
+    @classmethod
+    def join(cls, parts: Sequence[RawRows]) -> RawRows:
+        """The rows of all parts [1 or more], one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        firsts = np.cumsum([0, *(len(part.slices) for part in parts)])
+        return cls(
+            payloads=pa.concat_arrays([part.payloads for part in parts]),
+            slices=[one for part in parts for one in part.slices],
+            slice=np.concatenate([part.slice + first for part, first in zip(parts, firsts, strict=False)]),
+            record=np.concatenate([part.record for part in parts]),
+            position=np.concatenate([part.position for part in parts]),
+        )
+
+    def damaged(self, row: int, why: str) -> CorruptShardError:
+        """The error for a row that is not what it should be."""
+        path = self.slices[self.slice[row]].shard.path
+        return damaged(path, int(self.record[row]), int(self.position[row]), why)
 
 
-class PieceReader:
+class RowReader:
     """The rows of some slices, one after the other, from row number `skip` on.
 
     Skips by record headers, and checks the CRCs of what it does not skip. Memory: a MB or one record.
@@ -41,23 +76,24 @@ class PieceReader:
     """
 
     def __init__(self, slices: Iterable[PassSlice], skip: int = 0) -> None:
-        self._pieces = _read_slices(slices, skip)
-        self._rest: Piece | None = None
+        self._found = _read_slices(slices, skip)
+        self._rest: RawRows | None = None
 
-    def read(self, count: int) -> Iterator[Piece]:
+    def read(self, count: int) -> Iterator[RawRows]:
         """The next rows; no more than there are.
 
         Raises:
           CorruptShardError: a shard that is missing, damaged, or holds other than the manifest's number of rows.
         """
         while count:
-            piece = self._rest or next(self._pieces, None)
-            if piece is None:
+            rows = self._rest or next(self._found, None)
+            if rows is None:
                 return
-            cut = min(piece.low + count, piece.high)
-            self._rest = replace(piece, low=cut) if cut < piece.high else None
-            count -= cut - piece.low
-            yield replace(piece, high=cut)
+            self._rest = rows.take(np.arange(count, len(rows))) if count < len(rows) else None
+            if self._rest:
+                rows = rows.take(np.arange(count))
+            count -= len(rows)
+            yield rows
 
 
 class _Reopened(io.RawIOBase):
@@ -71,7 +107,7 @@ class _Reopened(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Buffer) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
         with self._path.open("rb", buffering=0) as file:
             file.seek(self._at)
             count = file.readinto(buffer)
@@ -79,14 +115,14 @@ class _Reopened(io.RawIOBase):
         return count
 
 
-def _read_slices(slices: Iterable[PassSlice], skip: int) -> Iterator[Piece]:
+def _read_slices(slices: Iterable[PassSlice], skip: int) -> Iterator[RawRows]:
     for one in slices:
         if skip < one.shard.rows:
             yield from _read_slice(one, skip)
         skip = max(skip - one.shard.rows, 0)
 
 
-def _read_slice(one: PassSlice, skip: int) -> Iterator[Piece]:
+def _read_slice(one: PassSlice, skip: int) -> Iterator[RawRows]:
     path = one.shard.path
     low, high = one.shard.first + skip, one.shard.first + one.shard.rows
     stop = 0
@@ -96,13 +132,18 @@ def _read_slice(one: PassSlice, skip: int) -> Iterator[Piece]:
             stop = block.first + len(block)
             if stop <= low:
                 continue
-            piece = Piece(block, max(low - block.first, 0), min(high - block.first, len(block)), one.factor)
-            block.check(np.arange(piece.low, piece.high))
             if stop >= high:
                 _check_end(one, stop, blocks)
-                yield piece
+            wanted = np.arange(max(low - block.first, 0), min(high - block.first, len(block)))
+            yield RawRows(
+                payloads=block.take(wanted),
+                slices=[one],
+                slice=np.zeros(len(wanted), np.int64),
+                record=block.first + wanted,
+                position=block.positions[wanted],
+            )
+            if stop >= high:
                 return
-            yield piece
     except FileNotFoundError as error:
         raise CorruptShardError(f"{path} is missing. Restore the file, or write the dataset again.") from error
     except OSError as error:

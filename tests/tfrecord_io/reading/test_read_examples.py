@@ -236,6 +236,19 @@ def test_an_option_that_does_not_fit_is_refused_at_the_call(paths):
         read_examples(paths["three"], batch_size=4, features=["ids"])
 
 
+@pytest.mark.parametrize("options", [{}, {"mix": "balanced"}, {"fold": 1, "epoch_rows": 7, "drop_remainder": True}])
+@pytest.mark.parametrize("name", ["three", "folded"])
+def test_numbers_that_need_no_read(paths, name, options):
+    if name == "three":
+        options = {key: value for key, value in options.items() if key != "fold"}
+    theirs = InputFn(paths[name], batch_size=4, **options)
+    whole = read_examples(paths[name], batch_size=4, **options)
+    for known in ("num_rows", "steps_per_epoch", "class_rows", "source_class_rows", "prior_correction"):
+        assert getattr(whole, known) == getattr(theirs, known)
+    part = read_examples(paths[name], batch_size=2, num_workers=2, worker_index=1, **options)
+    assert (part.num_rows, part.prior_correction) == (whole.num_rows, whole.prior_correction)
+
+
 def test_neither_tensorflow_nor_beam_is_imported(paths):
     code = (
         "import sys; from tfrecord_io import read_examples; "

@@ -85,6 +85,7 @@ DAMAGES = [
     (with_record(id=None), r"record 2 at byte \d+ is damaged: feature 'id' is missing\. "),
     (with_record(weight=None), r"record 2 at byte \d+ is damaged: feature 'weight' is missing\. "),
     (with_record(label=None), r"record 2 at byte \d+ is damaged: feature 'label' is missing\. "),
+    (with_record(label=1), r"record 2 at byte \d+ is damaged: its label is 1, but its shard is of class 0\. "),
     (with_record(pair=[1]), r"record 2 at byte \d+ is damaged: feature 'pair' has 1 values, not 2\. "),
     (with_record(pair=None), r"record 2 at byte \d+ is damaged: feature 'pair' is missing\. "),
     (no_example, r"record 2 at byte \d+ is damaged: .*Example"),
