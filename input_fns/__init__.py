@@ -2,22 +2,23 @@
 
     manifest.json ---> InputFn ---> InputFn()  = tf.data.Dataset of batches
 
-    strata    what is read of each class: one split or several as one, all folds or one
-    mixes     which share of the rows each class has, and the weights and priors that follow
-    epochs    how rows fall into batches, and batches into epochs
-    quotas    how many rows of each class a batch takes: exact, or drawn at random
-    streams   the endless, reshuffled passes over each class's raw records; batches cut from them
-    parsing   a whole batch of records at once -> features, label, weight
-    seeds     every random choice as a pure function of (seed, purpose, index)
-    options   what InputFn accepts, and what contradicts what
-    input_fn  puts these together
+    input_fn      what trainers import; what it reads is planned by tfrecord_io.reading
+    storage       which file systems are read; shards looked for before the first batch
+    quotas        how many rows of each class a batch takes: exact, or drawn at random
+    shards        from files to parsed blocks of rows, every record accounted for
+    streams       the endless, reshuffled passes over each large class
+    kept          the same of the small classes, whose rows are in memory
+    mixing        batches cut from both as the quotas say
+    parsing       whole blocks of records -> columns; columns of a batch -> features, label, weight
+    seeds         every random choice as a pure function of (seed, purpose, index)
+    permutations  shuffles evaluated point by point
 
     resampling     resample(): class shares changed on the fly, without a dataset of ours
     rates          how often a row of each class is then yielded, and what it weighs
     class_numbers  labels of many rows -> their classes
 
-A batch is made so: `quotas` says how many rows of each class, `streams` cuts them, the batch is
-shuffled, parsed, weighted and given its structure. Everything a trainer asks for beforehand
+Batches are made some at a time: `quotas` says how many rows of each class, `streams` and `kept` give
+them, parsed, and one gather a column puts them into a shuffled order. Everything a trainer asks for beforehand
 (`num_rows`, `steps_per_epoch`, ...) comes from the manifest alone.
 """
 

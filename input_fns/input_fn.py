@@ -6,17 +6,12 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from input_fns import quotas, seeds
-from input_fns.kept import Kept, small_classes
-from input_fns.mixing import Mixer
+from input_fns.mixing import mixer_of
 from input_fns.parsing import FeatureSpec, Parser, feature_spec
-from input_fns.quotas import Quotas
-from input_fns.shards import Shards
+from input_fns.quotas import quotas_of
 from input_fns.storage import check_shards, opener
-from input_fns.streams import Streams
 from tfrecord_io.errors import UsageError
 from tfrecord_io.labels import Label
 from tfrecord_io.reading import datasets, mixes, options
@@ -42,17 +37,20 @@ class InputFn:
 
     Calling it returns a new `tf.data.Dataset`; two calls yield the same batches. The same options
     and seed give the same batches on any machine. No random op has state, so an iterator can be
-    saved in a `tf.train.Checkpoint`.
+    saved in a `tf.train.Checkpoint`; `start_step` resumes without one.
 
-    Construction opens manifest.json and nothing else, as do all attributes. Iterating costs about
-    what reading the same shards without mixing does; memory is two windows of 8192 to 16384 raw
-    records a class.
+    Construction opens manifest.json and nothing else, as do all attributes. Rows of small classes
+    are read once and kept (KEPT_ROWS a class, KEPT_BYTES of shards in all); of each other class two
+    windows of 8192 to 16384 rows are in memory and one file is open, up to MAX_OPEN of them: see
+    `input_fns.kept` and `input_fns.streams`. Iterating costs about what reading the same shards
+    without mixing does. TensorFlow's autotuning is off in the Dataset, as it costs more than it finds.
 
     Args:
-      path: the dataset, or its manifest.json.
-      split: train, eval, test: whichever there is; or a list of splits, which are read as one, with
-        rows, shares, weights and priors of all together.
-      batch_size: rows a batch, 1 to 1048576.
+      path: the dataset, or its manifest.json; or several, which are read as one: rows, shares,
+        weights and priors are those of all together. Labels and sampling rates may differ, features
+        not. Local, or on any file system that TensorFlow reads (gs://...).
+      split: train, eval, test: whichever there is; or a list of splits, which are read as one too.
+      batch_size: rows a batch, 1 to 1048576; of one worker.
       mix: the classes' shares: "stored" (rows kept; an epoch is each row exactly once), "natural"
         (source rows), "balanced" (equal), or {label: share} naming every class. A class of share 0
         is not opened. Classes run in endless passes, reshuffled each time, across epochs.
@@ -68,20 +66,27 @@ class InputFn:
       shuffle: permute shards, then windows of at least 8192 rows, then the batch. If False: stored
         order, in each batch class after class, the same in every pass.
       num_epochs: None = without end.
-      epoch_rows: rows an epoch; by default `num_rows`. With another number, or `drop_remainder`,
-        the next epoch goes on where this one stopped.
+      epoch_rows: rows an epoch, of all workers; by default `num_rows`. With another number, or
+        `drop_remainder`, the next epoch goes on where this one stopped.
       seed: any integer.
+      start_step: leave out so many batches, counted over all epochs; opens only the shards that the
+        others lie in.
+      num_workers, worker_index: read one worker's part, as a `tf.distribute.InputContext` also says.
+        With mix="stored" each row is on exactly one worker; with others every worker sees every
+        class. All have as many batches.
       drop_remainder: leave out the short last batch of each epoch; batches then have a static shape.
       features: a list of names; or name -> tf.io feature, to read them otherwise; None = all.
         Features absent from some rows are there what the dataset's schema declares, else NaN, -1 or
         b""; those with any number of values are SparseTensors. See `feature_spec`.
       map_fn: called with the structure's parts, on whole batches, as `Dataset.map` would.
+      label_ids: yield int64 ids from 0 instead of labels: places in the order of `class_rows`.
       fold: None = a class's folds one after the other, one a pass; j = fold j in every pass. Classes
         that have but one fold repeat it.
 
     Attributes:
-      num_rows: rows stored in the split, of all its classes; of one fold: `fold`, or the first.
-      steps_per_epoch: batches in an epoch.
+      num_rows: rows stored in the split, of all its classes and workers; of one fold: `fold`, or the
+        first.
+      steps_per_epoch: batches in an epoch, of one worker.
       class_rows, source_class_rows: {label: rows stored, of one fold}, {label: rows in the source}.
       feature_spec: name -> tf.io feature of the features (not of label and weight).
       element_spec: that of the Dataset.
@@ -89,7 +94,8 @@ class InputFn:
         logits of a model trained without weights; for one sigmoid, that of class 1 less that of 0.
 
     Raises:
-      UsageError (a ValueError): an option that does not exist or contradicts another.
+      UsageError (a ValueError): an option that does not exist or contradicts another, or datasets
+        that cannot be read as one.
       ManifestError: no dataset there, or a damaged manifest.
     """
 
@@ -186,8 +192,8 @@ class InputFn:
         return self._plan_for(num_workers=workers[0], worker_index=workers[1])
 
     def _dataset(self, plan: ReadPlan) -> tf.data.Dataset:
-        mixer = _mixer(plan, self._parser, whole=self._whole)
-        batches = _unconverted(mixer.batches)(_quotas(plan))
+        mixer = mixer_of(plan, self._parser, whole=self._whole)
+        batches = _unconverted(mixer.batches)(quotas_of(plan))
         if not self._parser.parses_blocks:
             batches = batches.map(_unconverted(self._parser.element), num_parallel_calls=tf.data.AUTOTUNE)
         if self._map_fn is not None:
@@ -206,40 +212,3 @@ _READY_BATCHES = 4
 
 _unconverted = tf.autograph.experimental.do_not_convert
 """Our functions are plain TensorFlow: to have autograph rewrite them would take most of the time to the first batch."""
-
-
-def _quotas(plan: ReadPlan) -> Quotas:
-    opened = plan.opened
-    shares = [plan.shares[k] for k in opened]
-    if not plan.sampled:
-        return quotas.exact(shares, plan.epochs, plan.start_step)
-    key = seeds.key(plan.seed, "classes", *plan.worker_purpose)
-    if plan.stored_order:
-        rows = [plan.classes[k].rows for k in opened]
-        return quotas.drawn_without_replacement(rows, plan.epochs, key, plan.start_step)
-    return quotas.drawn(shares, plan.epochs, key, plan.start_step)
-
-
-def _mixer(plan: ReadPlan, parser: Parser, *, whole: bool) -> Mixer:
-    """What reads the opened classes: the small ones kept in memory, the others streamed."""
-    opened = plan.opened
-    small = small_classes([plan.classes[k] for k in opened])
-    streamed = [k for number, k in enumerate(opened) if number not in small]
-    kept = [k for number, k in enumerate(opened) if number in small]
-
-    def shards(numbers: list[int]) -> Shards:
-        own = [plan.classes[k] for k in numbers]
-        return Shards(own, numbers, [plan.factors[k] for k in numbers], parser)
-
-    def key(purpose: str) -> seeds.Key | None:
-        return seeds.key(plan.seed, purpose, *plan.worker_purpose) if plan.shuffle else None
-
-    return Mixer(
-        streams=Streams(shards=shards(streamed), key=key("rows")),
-        kept=Kept(shards(kept), key("kept rows")),
-        order=np.argsort(streamed + kept).tolist(),
-        parser=parser,
-        batch_size=plan.epochs.batch_size,
-        whole=whole,
-        key=key("batch"),
-    )

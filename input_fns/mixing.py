@@ -15,11 +15,12 @@ import numpy as np
 import tensorflow as tf
 
 from input_fns import seeds
-from input_fns.kept import Kept
+from input_fns.kept import Kept, small_classes
 from input_fns.parsing import Parser
 from input_fns.quotas import Quotas
-from input_fns.shards import Columns
+from input_fns.shards import Columns, Shards
 from input_fns.streams import Streams
+from tfrecord_io.reading.plan import ReadPlan
 
 CHUNK_ROWS = 8192
 _CHUNK_BATCHES = 16
@@ -154,3 +155,27 @@ class Mixer:
             for batch in range(self._chunk_batches)
         ]
         return tf.gather(rows, tf.concat(shuffled, axis=0))
+
+
+def mixer_of(plan: ReadPlan, parser: Parser, *, whole: bool) -> Mixer:
+    """The mixer of the classes that a plan opens: the small ones kept in memory, the others streamed."""
+    small = small_classes([plan.classes[k] for k in plan.opened])
+    streamed = [k for number, k in enumerate(plan.opened) if number not in small]
+    kept = [k for number, k in enumerate(plan.opened) if number in small]
+
+    def shards(numbers: list[int]) -> Shards:
+        own = [plan.classes[k] for k in numbers]
+        return Shards(own, numbers, [plan.factors[k] for k in numbers], parser)
+
+    def key(purpose: str) -> seeds.Key | None:
+        return seeds.key(plan.seed, purpose, *plan.worker_purpose) if plan.shuffle else None
+
+    return Mixer(
+        streams=Streams(shards=shards(streamed), key=key("rows")),
+        kept=Kept(shards(kept), key("kept rows")),
+        order=np.argsort(streamed + kept).tolist(),
+        parser=parser,
+        batch_size=plan.epochs.batch_size,
+        whole=whole,
+        key=key("batch"),
+    )

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from input_fns import seeds
 from tfrecord_io.reading.epochs import Epochs
+from tfrecord_io.reading.plan import ReadPlan
 
 _SMALL_POOL = 4096
 _SEARCHED = 2**16
@@ -35,6 +36,18 @@ class Quotas:
     start: int
     before: tf.Tensor
     batches: tf.data.Dataset
+
+
+def quotas_of(plan: ReadPlan) -> Quotas:
+    """The quotas of the classes that a plan opens, from its `start_step` on."""
+    shares = [plan.shares[k] for k in plan.opened]
+    if not plan.sampled:
+        return exact(shares, plan.epochs, plan.start_step)
+    key = seeds.key(plan.seed, "classes", *plan.worker_purpose)
+    if plan.stored_order:
+        rows = [plan.classes[k].rows for k in plan.opened]
+        return drawn_without_replacement(rows, plan.epochs, key, plan.start_step)
+    return drawn(shares, plan.epochs, key, plan.start_step)
 
 
 def exact(shares: Sequence[int], epochs: Epochs, start: int = 0) -> Quotas:

@@ -24,9 +24,9 @@ def opener(path: str) -> BinaryIO:
     """
     if "://" not in path:
         return Path(path).open("rb")
-    if not tf.io.gfile.exists(path):
-        raise FileNotFoundError(path)
     try:
+        if not tf.io.gfile.exists(path):
+            raise FileNotFoundError(path)
         return cast(BinaryIO, tf.io.gfile.GFile(path, "rb"))
     except tf.errors.OpError as error:
         raise OSError(error.message) from error
