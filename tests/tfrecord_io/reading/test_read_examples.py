@@ -175,7 +175,7 @@ def test_workers_draw_apart(paths):
         "num_workers": 2,
         "num_epochs": 2,
     }
-    first, second = (list(read_examples(paths["three"], worker_index=index, **options)) for index in (0, 1))
+    first, second = (list(read_examples(paths["three"], num_workers=2, worker_index=i, **options)) for i in (0, 1))
     assert len(first) == len(second)
     assert [counts_of(batch) for batch in first] != [counts_of(batch) for batch in second]
 
