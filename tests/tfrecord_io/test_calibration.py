@@ -49,6 +49,7 @@ TINY, LEAST = 5e-324, 1e-310
         (UNSEEN, "stored", [[0.5, 0.0, 0.5]], [[6 / 7, 0, 1 / 7]]),
         (TWO, "balanced", [0.0, 1.0, TINY, LEAST], [0, 1, TINY / 9, LEAST / 9]),
         (dataset((0, 1, 1), (1, 10**9, 1)), "stored", [LEAST, 1 - 2**-53], [LEAST * 1e9, 1]),
+        (dataset((0, 10**15, 1), (1, 1, 1), (2, 1, 1)), "stored", [[0, 1, 1e-315]], [[0, 1, 1e-315]]),
         (TWO, "balanced", np.zeros(0), []),
         (TWO, "balanced", np.zeros((0, 2), np.float32), np.zeros((0, 2))),
     ],

@@ -156,6 +156,25 @@ def test_passes_go_through_the_folds(paths, batching, small_windows):
     assert rows[:17] != rows[17:]
 
 
+def test_shards_are_permuted_anew_in_each_pass(tmp_path, monkeypatch):
+    monkeypatch.setattr(passes, "MIN_WINDOW", 4)
+    path = write(tmp_path, Data(classes=[ClassData(label=0, rows=32, shards=8)]))
+    rows = ids_of(read_examples(path, batch_size=4, num_epochs=3, seed=1))  # a window is a shard, and a batch
+    assert [{row // 4 for row in batch} for batch in rows] == [{batch[0] // 4} for batch in rows]
+    orders = [tuple(batch[0] // 4 for batch in rows[first : first + 8]) for first in (0, 8, 16)]
+    assert [sorted(order) for order in orders] == [list(range(8))] * 3
+    assert len(set(orders)) == 3
+
+
+def test_workers_draw_apart(paths):
+    options = {"batch_size": 9, "mix": "balanced", "batching": "sampled", "epoch_rows": 36, "num_epochs": 2}
+    first, second = (
+        list(read_examples(paths["three"], num_workers=2, worker_index=index, **options)) for index in (0, 1)
+    )
+    assert [len(batch[1]) for batch in first] == [len(batch[1]) for batch in second]
+    assert [counts_of(batch) for batch in first] != [counts_of(batch) for batch in second]
+
+
 @pytest.mark.parametrize("mix", ["stored", "balanced"])
 def test_workers_share_the_rows(paths, mix, small_windows):
     parts = [

@@ -142,8 +142,9 @@ def test_batches_are_the_callers_own(tmp_path, monkeypatch, window):
     for batch in read_examples(path, **options):
         seen.append(str(batch))
         features, label, weight = batch
-        with pytest.raises(ValueError, match="read-only"):
-            features["any_int64"][1][0] = 99
+        for dtype, value in (("int64", 99), ("float32", 0.25), ("bytes", b"other")):
+            with pytest.raises(ValueError, match="read-only"):
+                features[f"any_{dtype}"][1][0] = value
         for values in (*features.values(), label, weight):
             values[:] = 0
     assert seen == untouched
