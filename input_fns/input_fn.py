@@ -11,11 +11,12 @@ import tensorflow as tf
 from input_fns.mixing import mixer_of
 from input_fns.parsing import FeatureSpec, Parser, feature_spec
 from input_fns.quotas import quotas_of
-from input_fns.storage import check_shards, opener
+from input_fns.storage import opener
 from tfrecord_io.errors import UsageError
 from tfrecord_io.labels import Label
 from tfrecord_io.reading import datasets, mixes, options
 from tfrecord_io.reading.datasets import Paths
+from tfrecord_io.reading.listing import check_shards
 from tfrecord_io.reading.plan import ReadPlan, plan_reading
 
 

@@ -5,9 +5,10 @@ whose `batches` yield, batch by batch, int64 of shape [classes] that adds up to 
 Shares are whole numbers: class k has shares[k] / sum(shares) of the rows.
 
 Cost: about a microsecond a batch for two classes, 30 for a few, 300 for thousands. To start at a later
-batch costs nothing for two classes; otherwise the quotas (but no data) of the batches before are
-computed: with `exact` from the last batch on before which every class had its share to the row
-(of equal shares that is one of the last few), else from the first one.
+batch costs nothing for exactly two; otherwise the quotas (but no data) of the batches before are
+computed, from the last one on before which every class had its share to the row (with the stored
+mix, this epoch's first; of equal shares, one of the last few), or from the first one if they are
+drawn with replacement.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
 import tensorflow as tf
 
 from input_fns import seeds
@@ -24,7 +24,6 @@ from tfrecord_io.reading.epochs import Epochs
 from tfrecord_io.reading.plan import ReadPlan
 
 _SMALL_POOL = 4096
-_SEARCHED = 2**16
 
 State: TypeAlias = "tuple[tf.Tensor, tf.Tensor]"
 
@@ -82,7 +81,7 @@ def exact(shares: Sequence[int], epochs: Epochs, start: int = 0) -> Quotas:
         extra = _soonest(remainder, ahead, parts, whole, rows - tf.reduce_sum(least))
         return (remainder, ahead + extra), least + extra
 
-    settled = _last_settled(whole, epochs, start)
+    settled = epochs.last_multiple(whole, start)
     rounds = epochs.rows_before(settled) // whole
     return _after(_numbers(epochs, settled).scan((none, none), step), rounds * parts, start - settled, start)
 
@@ -115,7 +114,9 @@ def drawn_without_replacement(rows: Sequence[int], epochs: Epochs, key: seeds.Ke
         chosen = _count(_distinct(tf.reduce_sum(pool), size, seeds.fold(key, batch)), tf.cumsum(pool))
         return pool - chosen, certain + chosen
 
-    return _after(_numbers(epochs).scan(full, step), tf.zeros_like(full), start, start)
+    settled = epochs.last_multiple(sum(rows), start)
+    rounds = epochs.rows_before(settled) // sum(rows)
+    return _after(_numbers(epochs, settled).scan(full, step), rounds * full, start - settled, start)
 
 
 def _numbers(epochs: Epochs, start: int = 0) -> tf.data.Dataset:
@@ -133,16 +134,6 @@ def _rounded(part: int, whole: int, epochs: Epochs, start: int) -> Quotas:
 
     batches = _numbers(epochs, start).batch(256).map(lambda batch: given(batch + 1) - given(batch)).unbatch()
     return Quotas(start=start, before=given(tf.constant(start, tf.int64)), batches=batches)
-
-
-def _last_settled(whole: int, epochs: Epochs, start: int) -> int:
-    """The last batch up to `start` before which every class has had its exact share of all rows."""
-    for high in range(start, -1, -_SEARCHED):
-        numbers = np.arange(max(high - _SEARCHED, -1) + 1, high + 1)
-        settled = numbers[epochs.rows_before(numbers) % whole == 0]
-        if len(settled):
-            return int(settled[-1])
-    return 0
 
 
 def _after(quotas: tf.data.Dataset, before: tf.Tensor, skipped: int, start: int) -> Quotas:

@@ -12,9 +12,6 @@ from typing import BinaryIO, cast
 
 import tensorflow as tf
 
-from tfrecord_io.errors import CorruptShardError
-from tfrecord_io.reading.plan import ReadPlan
-
 
 def opener(path: str) -> BinaryIO:
     """Opens a file for reading in binary.
@@ -30,27 +27,3 @@ def opener(path: str) -> BinaryIO:
         return cast(BinaryIO, tf.io.gfile.GFile(path, "rb"))
     except tf.errors.OpError as error:
         raise OSError(error.message) from error
-
-
-def check_shards(plan: ReadPlan) -> None:
-    """Looks whether local shards are there, and as large as the manifest says; opens none.
-
-    Raises:
-      CorruptShardError: names the first that is not.
-    """
-    for number in plan.opened:
-        for piece in (piece for stratum in plan.classes[number].strata for piece in stratum.slices):
-            if "://" in piece.path:
-                continue
-            try:
-                size = Path(piece.path).stat().st_size
-            except OSError as error:
-                raise CorruptShardError(
-                    f"{piece.path} is named by the manifest, but cannot be found ({error.strerror}). Restore it, or "
-                    "write the dataset again."
-                ) from error
-            if size != piece.bytes:
-                raise CorruptShardError(
-                    f"{piece.path} has {size} bytes where the manifest says {piece.bytes}. Restore it, or write the "
-                    "dataset again."
-                )

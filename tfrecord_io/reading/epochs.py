@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+_AT_ONCE = 2**16
+
 
 @dataclass(frozen=True, kw_only=True)
 class Epochs:
@@ -41,3 +45,16 @@ class Epochs:
     def rows_of(self, batch: Any) -> Any:
         """How many rows that batch has."""
         return self.rows_before(batch + 1) - self.rows_before(batch)
+
+    def last_multiple(self, rows: int, batch: int) -> int:
+        """The last batch, up to `batch`, with a multiple of so many rows before it.
+
+        >>> Epochs(rows=10, batch_size=4, steps=3, count=None).last_multiple(6, 8)
+        6
+        """
+        for stop in range(batch + 1, 0, -_AT_ONCE):
+            batches = np.arange(max(stop - _AT_ONCE, 0), stop)
+            found = np.flatnonzero(self.rows_before(batches) % rows == 0)
+            if len(found):
+                return int(batches[found[-1]])
+        return 0

@@ -13,6 +13,7 @@ from tfrecord_io.reading.chances import keys_for, permutations
 from tfrecord_io.reading.datasets import Paths
 from tfrecord_io.reading.feature_columns import Decoder, FeatureColumn
 from tfrecord_io.reading.feature_names import feature_names
+from tfrecord_io.reading.listing import check_shards
 from tfrecord_io.reading.numpy_streams import Streams
 from tfrecord_io.reading.plan import ReadPlan, plan_reading
 from tfrecord_io.reading.quotas import batch_quotas
@@ -119,8 +120,8 @@ def read_examples(
     Raises:
       UsageError (a ValueError): an option that does not exist or contradicts another.
       ManifestError: no dataset there, or a damaged manifest.
-      CorruptShardError: while reading: a shard that is missing, damaged, or holds other than the
-        manifest says; names shard and record.
+      CorruptShardError: a shard that is missing or has another size than the manifest says, before
+        anything is read; one that is damaged, when it is reached; names shard and record.
     """
     found = datasets.load(path)
     plan = plan_reading(
@@ -140,6 +141,7 @@ def read_examples(
         drop_remainder=drop_remainder,
         fold=fold,
     )
+    check_shards(plan)
     names = feature_names(found, features)
     columns = [FeatureColumn.of(name, found.schema[name]) for name in (*names, found.label)]
     weight = None if weights == "none" else found.weight

@@ -19,7 +19,6 @@ from tfrecord_io.reading.plan import ReadPlan
 
 IntArray = npt.NDArray[np.int64]
 
-_AT_ONCE = 2**18
 _SMALL_POOL = 4096
 
 
@@ -36,7 +35,7 @@ def batch_quotas(plan: ReadPlan) -> tuple[IntArray, Iterator[IntArray]]:
         return _drawn_before(shares, epochs.rows_before(start), keys), _drawn(shares, epochs, start, keys)
     parts = [plan.classes[k].rows if plan.sampled else plan.shares[k] for k in plan.opened]
     whole = sum(parts)
-    first = _last_even(epochs, start, whole)
+    first = epochs.last_multiple(whole, start)
     before = np.array(parts, np.int64) * (epochs.rows_before(first) // whole)
     if plan.sampled:
         quotas = _drawn_without_replacement(parts, epochs, first, plan)
@@ -51,16 +50,6 @@ def _batches(epochs: Epochs, first: int) -> Iterator[tuple[int, int, int]]:
     """The number of each batch from `first` on, and the rows before and after it."""
     for batch in itertools.count(first) if epochs.batches is None else range(first, epochs.batches):
         yield batch, epochs.rows_before(batch), epochs.rows_before(batch + 1)
-
-
-def _last_even(epochs: Epochs, start: int, whole: int) -> int:
-    """The last batch, up to `start`, with a multiple of `whole` rows before it."""
-    for stop in range(start + 1, 0, -_AT_ONCE):
-        batches = np.arange(max(stop - _AT_ONCE, 0), stop)
-        even = np.flatnonzero(epochs.rows_before(batches) % whole == 0)
-        if len(even):
-            return int(batches[even[-1]])
-    return 0
 
 
 def _exact_two(shares: Sequence[int], epochs: Epochs, first: int) -> Iterator[IntArray]:
