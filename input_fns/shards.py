@@ -80,8 +80,9 @@ class Shards:
         """Numbered blocks of records, and an empty one after the last."""
         at = functools.partial(tf.gather, indices=shard)
         first, rows = at(tf.constant(self._first)) + skip, at(tf.constant(self.rows)) - skip
-        records = tf.data.TFRecordDataset(at(tf.constant(self._paths)), at(tf.constant(self._compressions)))
-        records = records.skip(first).ignore_errors(log_warning=True)
+        path = at(tf.constant(self._paths))
+        records = tf.data.TFRecordDataset(path, at(tf.constant(self._compressions)))
+        records = _opened(path).concatenate(records.skip(first).ignore_errors(log_warning=True))
         records = records if self._whole else records.take(rows)
         ended = tf.data.Dataset.from_tensors(tf.constant([], tf.string))
         place = tf.data.Dataset.from_tensors((shard, first, rows)).repeat()
@@ -101,6 +102,13 @@ class Shards:
         with tf.control_dependencies([intact]):
             factor = tf.gather(tf.constant(self._factors), shard)
             return self._parser.columns(records, factor, tf.gather(tf.constant(self._numbers), shard))
+
+
+def _opened(path: tf.Tensor) -> tf.data.Dataset:
+    """Nothing, or the error that the file cannot be opened, which names it; `ignore_errors` would try
+    to open it again for ever.
+    """
+    return tf.data.FixedLengthRecordDataset(path, record_bytes=1, buffer_size=1).take(1).skip(1)
 
 
 def _of_class(one: ReadClass, number: int, factors: Sequence[float]) -> list[tuple[ShardSlice, Stratum, float, int]]:
