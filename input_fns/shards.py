@@ -79,9 +79,9 @@ class Shards:
 
         def blocks(shard: tf.Tensor, skip: tf.Tensor, count: tf.Tensor) -> tf.data.Dataset:
             size = count + 1 if close else tf.constant(BLOCK_ROWS, tf.int64)
-            found = self._records(shard, skip, count, limited=close or not self._whole).batch(size)
+            found = self._blocks(shard, skip, count, size, limited=close or not self._whole)
             place = tf.data.Dataset.from_tensors((shard, skip, count, size)).repeat()
-            return tf.data.Dataset.zip((place, found.concatenate(_nothing()).enumerate()))
+            return tf.data.Dataset.zip((place, found.enumerate()))
 
         numbered = tf.data.Dataset.from_tensor_slices((shards, skips, counts)).flat_map(blocks)
         return numbered.map(self._columns_of_block, num_parallel_calls=tf.data.AUTOTUNE)
@@ -93,8 +93,8 @@ class Shards:
 
         def records(shard: tf.Tensor) -> tf.data.Dataset:
             count = tf.gather(tf.constant(self.rows), shard)
-            found = self._records(shard, tf.constant(0, tf.int64), count, limited=not self._whole)
-            return found.batch(count + 1).concatenate(_nothing()).take(1)
+            skip = tf.constant(0, tf.int64)
+            return self._blocks(shard, skip, count, count + 1, limited=not self._whole).take(1)
 
         def checked(shard: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             count = tf.gather(tf.constant(self.rows), shard)
@@ -107,12 +107,16 @@ class Shards:
         )
         return one_each.enumerate().map(checked).rebatch(BLOCK_ROWS).map(self._columns, tf.data.AUTOTUNE)
 
-    def _records(self, shard: tf.Tensor, skip: tf.Tensor, count: tf.Tensor, *, limited: bool) -> tf.data.Dataset:
-        """Records of a shard; they end where one is damaged."""
+    def _blocks(
+        self, shard: tf.Tensor, skip: tf.Tensor, count: tf.Tensor, size: tf.Tensor, *, limited: bool
+    ) -> tf.data.Dataset:
+        """Blocks of `size` records of a shard, and an empty one; they end where a record is damaged."""
         at = functools.partial(tf.gather, indices=shard)
-        records = tf.data.TFRecordDataset(at(tf.constant(self._paths)), at(tf.constant(self._compressions)))
+path = at(tf.constant(self._paths))
+        records = tf.data.TFRecordDataset(path, at(tf.constant(self._compressions)))
         records = records.skip(at(tf.constant(self._first)) + skip).ignore_errors(log_warning=True)
-        return records.take(count) if limited else records
+        records = records.take(count) if limited else records
+        return _opened(path).concatenate(records.batch(size)).concatenate(_nothing())
 
     def _columns_of_block(
         self, place: tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], block: tuple[tf.Tensor, tf.Tensor]
@@ -141,6 +145,13 @@ class Shards:
 
 def _nothing() -> tf.data.Dataset:
     return tf.data.Dataset.from_tensors(tf.constant([], tf.string))
+
+
+def _opened(path: tf.Tensor) -> tf.data.Dataset:
+    """Nothing, or the error that the file cannot be opened, which names it; `ignore_errors` would try
+    to open it again for ever.
+    """
+    return tf.data.FixedLengthRecordDataset(path, record_bytes=1, buffer_size=1).take(1).skip(1).batch(1)
 
 
 def _of_class(one: ReadClass, number: int, factors: Sequence[float]) -> list[tuple[ShardSlice, Stratum, float, int]]:

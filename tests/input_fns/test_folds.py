@@ -5,17 +5,17 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from input_fns import InputFn, seeds, streams
-from input_fns.streams import ClassStream, StreamShard
+from input_fns import InputFn, streams
 from tests.input_fns.conftest import ClassData, Data
+from tests.input_fns.numbered_shards import KEY, kept, shards_of, stratum, streamed, write_shards
 from tfrecord_io.errors import ManifestError, UsageError
 from tfrecord_io.manifest import content_id
 
@@ -118,47 +118,35 @@ ROWS = (1, 7, 3, 0, 5, 9, 2, 4)
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Shards whose records are numbers that no other record of any shard has, as text."""
-    directory = tmp_path_factory.mktemp("files")
-    numbers = iter(range(100))
-    for shard, rows in enumerate(ROWS):
-        with tf.io.TFRecordWriter(str(directory / str(shard))) as writer:
-            for _ in range(rows):
-                writer.write(str(next(numbers)).encode())
-    return directory
+    return write_shards(tmp_path_factory.mktemp("files"), ROWS)
 
 
-def take(dataset, count):
-    rows = dataset.unbatch().take(count)
-    return [int(row[0] if isinstance(row, tuple) else row) for row in rows.as_numpy_iterator()]
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     layout=st.lists(st.tuples(st.integers(0, 4), st.sampled_from([1, 2, 3, 5])), min_size=8, max_size=8),
     start=st.integers(0, 70),
     window=st.sampled_from([2, 4, 1000]),
-    key=st.sampled_from([None, seeds.key(1, "rows")]),
+    key=st.sampled_from([None, KEY]),
+    read=st.sampled_from([streamed, kept]),
 )
-def test_a_stream_is_pass_after_pass_from_any_row_on(files, monkeypatch, layout, start, window, key):
+def test_a_class_is_pass_after_pass_from_any_row_on(files, monkeypatch, layout, start, window, key, read):
     """Any folds of any sizes, of several strata with other numbers of folds; in memory and from files."""
+    strata = [
+        stratum([replace(one, fold=fold % folds)], folds) for (fold, folds), one in zip(layout, files, strict=True)
+    ]
     with monkeypatch.context() as patched:
         patched.setattr(streams, "MIN_WINDOW", window)
-        shards = [
-            StreamShard(path=str(files / str(shard)), rows=rows, fold=fold % folds, folds=folds, factor=float(shard))
-            for shard, ((fold, folds), rows) in enumerate(zip(layout, ROWS, strict=True))
-        ]
-        stream = ClassStream(label="0", shards=tuple(shards), compression="", key=key)
-        whole = take(stream.blocks_from(tf.constant(0, tf.int64)), 120)
-        rest = take(stream.blocks_from(tf.constant(start, tf.int64)), 50)
+        shards = shards_of(*strata)
+        whole = read(shards, key, 0, 120)
+        rest = read(shards, key, start, 50)
     assert whole[start : start + 50] == rest
     firsts = np.cumsum((0, *ROWS))
     at = 0
     for number in itertools.count():
         expected = [
             row
-            for shard, one in enumerate(shards)
-            if number % one.folds == one.fold
+            for shard, one in enumerate(strata)
+            if number % one.folds == one.slices[0].fold
             for row in range(firsts[shard], firsts[shard + 1])
         ]
         found = whole[at : at + len(expected)]

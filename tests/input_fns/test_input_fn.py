@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from input_fns import InputFn
 from tests.input_fns.conftest import ClassData, Data
+from tfrecord_io.errors import CorruptShardError
 
 THREE = Data(
     classes=[
@@ -101,10 +102,28 @@ def test_construction_and_attributes_open_the_manifest_only(dataset):
     assert train.source_class_rows == {0: 2300, 1: 10, 2: 40}
     assert train.feature_spec == {"id": tf.io.FixedLenFeature([], tf.int64)}
     assert train.prior_correction[2] == pytest.approx(np.log(40 / 2350 * 3))
-    assert train().cardinality() == 15
-    assert train.element_spec == train().element_spec
-    assert InputFn(path, batch_size=8)().cardinality() == tf.data.INFINITE_CARDINALITY
+    assert train.element_spec[0] == {"id": tf.TensorSpec([None], tf.int64)}
     assert InputFn(path + "/manifest.json", batch_size=8).num_rows == 37
+    with pytest.raises(CorruptShardError, match=r"label=0/part-.* is named by the manifest, but cannot be found"):
+        train()
+
+
+@pytest.mark.parametrize(
+    ("options", "cardinality"),
+    [
+        ({"num_epochs": 3}, 15),
+        ({"num_epochs": 3, "start_step": 4}, 11),
+        ({"num_epochs": 1, "drop_remainder": True}, 4),
+        ({"num_epochs": 1, "start_step": 5}, 0),
+        ({}, tf.data.INFINITE_CARDINALITY),
+        ({"start_step": 4}, tf.data.INFINITE_CARDINALITY),
+    ],
+)
+def test_the_cardinality_is_known(dataset, options, cardinality):
+    train = InputFn(dataset(THREE), batch_size=8, **options)
+    found = train()
+    assert found.cardinality() == cardinality
+    assert found.element_spec == train.element_spec
 
 
 @pytest.mark.parametrize("batching", ["exact", "sampled"])

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from input_fns import InputFn, streams
+from input_fns import InputFn, kept, mixing, shards, streams
 from tests.input_fns.conftest import ClassData, Data
 from tfrecord_io.errors import UsageError
 
@@ -60,10 +60,10 @@ def test_numbers_are_those_of_the_union(dataset):
     )
 
 
-@pytest.mark.parametrize("kept", ["calibrated", "balanced", "none"])
+@pytest.mark.parametrize("mode", ["calibrated", "balanced", "none"])
 @pytest.mark.parametrize("batching", ["exact", "sampled"])
-def test_a_stored_epoch_is_each_row_once_with_the_weight_of_the_source_rows_it_stands_for(dataset, kept, batching):
-    path = dataset(*[Data(split=data.split, classes=data.classes, weights=kept) for data in PARTS])
+def test_a_stored_epoch_is_each_row_once_with_the_weight_of_the_source_rows_it_stands_for(dataset, mode, batching):
+    path = dataset(*[Data(split=data.split, classes=data.classes, weights=mode) for data in PARTS])
     found = rows_of(InputFn(path, split=NAMES, batch_size=16, batching=batching, num_epochs=1))
     expected = {
         one.first_id + row: (one.label, 1, pytest.approx((one.source_rows or one.rows) / one.rows * 52 / 225))
@@ -129,10 +129,12 @@ def test_folds_of_several_splits_advance_together(dataset):
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
-@pytest.mark.parametrize("window", [4, 8192])
-def test_each_record_keeps_its_splits_weight_in_every_window(dataset, monkeypatch, window, shuffle):
-    monkeypatch.setattr(streams, "MIN_WINDOW", window)
-    monkeypatch.setattr(streams, "_RUNS", (2, 3, 3))
+@pytest.mark.parametrize("rows_kept", [0, 20, 100])
+def test_each_record_keeps_its_splits_weight_in_every_window(dataset, monkeypatch, rows_kept, shuffle):
+    monkeypatch.setattr(kept, "KEPT_ROWS", rows_kept)
+    monkeypatch.setattr(streams, "MIN_WINDOW", 4)
+    monkeypatch.setattr(shards, "BLOCK_ROWS", 3)
+    monkeypatch.setattr(mixing, "_RUNS", (2, 3, 3))
     # Stored weights of 1: what each row stands for comes with the record. (In calibrated ones it is already.)
     path = dataset(*[Data(split=data.split, classes=data.classes, weights="none") for data in PARTS])
     train = InputFn(path, split=NAMES, batch_size=7, num_epochs=3, shuffle=shuffle)

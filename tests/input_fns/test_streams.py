@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from input_fns import seeds, streams
-from input_fns.streams import MIN_WINDOW, ClassStream, StreamShard
+from input_fns import InputFn, kept, mixing, shards, streams
+from input_fns.streams import MIN_WINDOW
+from tests.input_fns.conftest import ClassData, Data
+from tests.input_fns.numbered_shards import KEY, shards_of, stratum, streamed, write_shards
 
 ROWS = (9000, 300, 0, 11000)
-KEY = seeds.key(1, "rows")
 
 
 @pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    """Shards whose records are the numbers 0, 1, 2, ... as text."""
-    directory = tmp_path_factory.mktemp("shards")
-    paths, number = [], 0
-    for shard, rows in enumerate(ROWS):
-        paths.append(str(directory / f"{shard}.tfrecord"))
-        with tf.io.TFRecordWriter(paths[-1]) as writer:
-            for _ in range(rows):
-                writer.write(str(number).encode())
-                number += 1
-    return tuple(paths)
-
-
-def stream(paths, key=KEY, rows=ROWS):
-    shards = tuple(StreamShard(path=path, rows=count) for path, count in zip(paths, rows, strict=True))
-    return ClassStream(label="0", shards=shards, compression="", key=key)
+def files(tmp_path_factory):
+    return write_shards(tmp_path_factory.mktemp("shards"), ROWS)
 
 
 def window_of(total):
-    return int(streams.window_rows(tf.constant(total, tf.int64)))
+    return int(streams.window_rows(tf.constant(total, tf.int64), MIN_WINDOW))
 
 
-def take(dataset, count):
-    blocks, found = [], 0
-    for block in dataset.as_numpy_iterator():
-        blocks.append(block.astype(int))
-        found += len(block)
-        if found >= count:
-            break
-    return np.concatenate(blocks)[:count]
-
-
-def test_a_pass_is_every_row_once_in_another_order_each_time(shards):
-    rows = take(stream(shards).blocks_from(tf.constant(0, tf.int64)), 2 * sum(ROWS))
+def test_a_pass_is_every_row_once_in_another_order_each_time(files):
+    rows = np.array(streamed(shards_of(stratum(files)), KEY, 0, 2 * sum(ROWS)))
     first, second = rows[: sum(ROWS)], rows[sum(ROWS) :]
     assert (np.sort(first) == np.arange(sum(ROWS))).all()
     assert (np.sort(second) == np.arange(sum(ROWS))).all()
@@ -56,36 +35,28 @@ def test_a_pass_is_every_row_once_in_another_order_each_time(shards):
     assert (np.abs(np.diff(first)) == 1).mean() < 0.01
 
 
-def test_an_unshuffled_stream_is_in_stored_order(shards):
-    rows = take(stream(shards, key=None).blocks_from(tf.constant(0, tf.int64)), 2 * sum(ROWS))
-    assert (rows == np.tile(np.arange(sum(ROWS)), 2)).all()
+def test_an_unshuffled_stream_is_in_stored_order(files):
+    rows = streamed(shards_of(stratum(files)), None, 0, 2 * sum(ROWS))
+    assert rows == 2 * [*range(sum(ROWS))]
 
 
 @pytest.mark.parametrize("key", [None, KEY])
-def test_a_stream_from_any_row_is_the_rest_of_the_stream(shards, key):
-    one = stream(shards, key)
+def test_a_stream_from_any_row_is_the_rest_of_the_stream(files, key):
+    one = shards_of(stratum(files))
     window, total = window_of(sum(ROWS)), sum(ROWS)
-    rows = take(one.blocks_from(tf.constant(0, tf.int64)), 3 * total)
-    for start in (1, window - 1, window, window + 1, 9000, 9300, total - 1, total, total + 12345):
-        rest = take(one.blocks_from(tf.constant(start, tf.int64)), total)
-        assert (rest == rows[start : start + total]).all(), start
+    rows = streamed(one, key, 0, 3 * total)
+    for start in (1, window - 1, window + 1, 9300, total - 1, total + 12345):
+        assert streamed(one, key, start, 500) == rows[start : start + 500], start
+    assert streamed(one, key, total + 1, total) == rows[total + 1 : 2 * total + 1]
 
 
 @pytest.mark.parametrize("key", [None, KEY])
-def test_a_class_of_one_window_runs_in_passes_too(shards, key):
-    one = stream(shards[1:2], key, rows=(300,))
-    rows = take(one.blocks_from(tf.constant(0, tf.int64)), 900).reshape(3, 300)
+def test_a_class_of_one_window_runs_in_passes_too(files, key):
+    one = shards_of(stratum(files[1:2]))
+    rows = np.array(streamed(one, key, 0, 900)).reshape(3, 300)
     assert (np.sort(rows) == np.arange(9000, 9300)).all()
     assert (rows[0] != rows[1]).any() == (key is not None)
-    rest = take(one.blocks_from(tf.constant(450, tf.int64)), 450)
-    assert (rest == rows.ravel()[450:]).all()
-
-
-@pytest.mark.parametrize("rows", [299, 301])
-def test_a_class_of_one_window_has_the_manifests_rows(shards, rows):
-    wrong = stream(shards[1:2], rows=(rows,))
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"hold other than the \d+ rows"):
-        take(wrong.blocks_from(tf.constant(0, tf.int64)), 300)
+    assert streamed(one, key, 450, 450) == rows.ravel()[450:].tolist()
 
 
 @pytest.mark.parametrize("total", [1, 100, MIN_WINDOW, MIN_WINDOW + 1, 20300, 100_003, 10**6, 10**8 + 7])
@@ -96,28 +67,37 @@ def test_no_window_is_short(total):
     assert total % window == 0 or total % window >= MIN_WINDOW
 
 
-def test_batches_do_not_depend_on_the_runs_they_are_cut_in(shards, monkeypatch):
-    sizes = np.random.default_rng(1).integers(0, 40, (60, 2))
+@pytest.mark.parametrize("kept_rows", [0, 20, 2**14])
+def test_batches_do_not_depend_on_the_runs_chunks_and_blocks_they_are_cut_in(dataset, monkeypatch, kept_rows):
+    """Nor is a class of one window read otherwise than as a whole."""
+    classes = [ClassData(label=0, rows=53, shards=4, source_rows=90), ClassData(label=1, rows=11, first_id=100)]
+    path = dataset(Data(classes=classes))
+    monkeypatch.setattr(kept, "KEPT_ROWS", kept_rows)
 
-    def cut():
-        pair = [stream(shards), stream(shards, seeds.key(2, "rows"))]
-        quotas = tf.data.Dataset.from_tensor_slices(sizes.astype(np.int64))
-        return [[block.tolist() for block in batch] for batch in streams.mixed(pair, quotas).as_numpy_iterator()]
+    def batches():
+        train = InputFn(path, batch_size=6, mix={0: 0.7, 1: 0.3}, num_epochs=4)
+        return [(f["id"].tolist(), label.tolist()) for f, label, _ in train().as_numpy_iterator()]
 
-    whole = cut()
-    assert [[len(block) for block in batch] for batch in whole] == sizes.tolist()
-    monkeypatch.setattr(streams, "_RUNS", (1, 7, 3))
-    assert cut() == whole
-
-
-@pytest.mark.parametrize("rows", [(9000, 300, 0, 11001), (9000, 300, 0, 10999)])
-def test_shards_with_other_than_the_manifests_rows_are_an_error(shards, rows):
-    wrong = stream(shards, rows=rows)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"shards of class 0 hold other than the \d+ rows"):
-        take(wrong.blocks_from(tf.constant(0, tf.int64)), 2 * sum(rows))
+    whole = batches()
+    assert len(whole) == 44
+    for runs, chunk, blocks in (((1, 7, 3), 12, 5), ((5, 2, 2), 8192, 1)):
+        monkeypatch.setattr(mixing, "_RUNS", runs)
+        monkeypatch.setattr(mixing, "CHUNK_ROWS", chunk)
+        monkeypatch.setattr(shards, "BLOCK_ROWS", blocks)
+        assert batches() == whole
 
 
-def test_a_missing_shard_is_an_error_that_names_it(shards):
-    gone = stream((*shards[:3], shards[3] + ".gone"))
+@pytest.mark.parametrize(
+    ("off", "message"),
+    [(1, r"3\.tfrecord: record 11000 is missing"), (-1, r"3\.tfrecord: record 10999 is more than the manifest says")],
+)
+def test_a_shard_with_other_than_the_manifests_rows_is_an_error(files, off, message):
+    wrong = replace(files[3], rows=ROWS[3] + off, file_rows=ROWS[3] + off)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        streamed(shards_of(stratum([*files[:3], wrong])), KEY, 0, 2 * sum(ROWS))
+
+
+def test_a_missing_shard_is_an_error_that_names_it(files):
+    gone = replace(files[3], path=files[3].path + ".gone")
     with pytest.raises(tf.errors.NotFoundError, match=r"3\.tfrecord\.gone"):
-        take(gone.blocks_from(tf.constant(0, tf.int64)), sum(ROWS))
+        streamed(shards_of(stratum([*files[:3], gone])), KEY, 0, sum(ROWS))

@@ -50,7 +50,7 @@ class Epochs:
         """The last batch, up to `batch`, with a multiple of so many rows before it.
 
         >>> Epochs(rows=10, batch_size=4, steps=3, count=None).last_multiple(6, 8)
-        6
+        7
         """
         for stop in range(batch + 1, 0, -_AT_ONCE):
             batches = np.arange(max(stop - _AT_ONCE, 0), stop)

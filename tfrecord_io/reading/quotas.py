@@ -20,6 +20,7 @@ from tfrecord_io.reading.plan import ReadPlan
 IntArray = npt.NDArray[np.int64]
 
 _SMALL_POOL = 4096
+_ROWS_AT_ONCE = 2**18
 
 
 def batch_quotas(plan: ReadPlan) -> tuple[IntArray, Iterator[IntArray]]:
@@ -93,8 +94,8 @@ def _drawn(shares: npt.NDArray[np.uint64], epochs: Epochs, first: int, keys: Key
 def _drawn_before(shares: npt.NDArray[np.uint64], rows: int, keys: Keys) -> IntArray:
     """How many of the first rows `_drawn` gives to each class."""
     ends, counts = np.cumsum(shares), np.zeros(len(shares), np.int64)
-    for low in range(0, rows, _AT_ONCE):
-        counts += _count(numbers(low, min(_AT_ONCE, rows - low), keys) % ends[-1], ends)
+    for low in range(0, rows, _ROWS_AT_ONCE):
+        counts += _count(numbers(low, min(_ROWS_AT_ONCE, rows - low), keys) % ends[-1], ends)
     return counts
 
 

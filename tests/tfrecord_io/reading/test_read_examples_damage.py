@@ -118,14 +118,28 @@ def test_damage_is_an_error_that_names_shard_and_record(tmp_path, content, monke
     monkeypatch.setattr(passes, "MIN_WINDOW", window)
     path = written(tmp_path, content)
     payloads = list(read_records(tmp_path / SHARD))
+    batches = read_examples(path, batch_size=4, num_epochs=1, seed=1)
+    others = read_examples(path, batch_size=3, mix={0: 0, 1: 1}, num_epochs=1)
     if damage is None:
         (tmp_path / SHARD).unlink()
     else:
         (tmp_path / SHARD).write_bytes(damage(content[SHARD], payloads))
     with pytest.raises(CorruptShardError, match=r".*/label=0/part-00001\.tfrecord:? " + message):
-        list(read_examples(path, batch_size=4, num_epochs=1, seed=1))
+        list(batches)
     # Other classes are read all the same: of a class of share 0 nothing is opened.
-    assert len(list(read_examples(path, batch_size=3, mix={0: 0, 1: 1}, num_epochs=1))) == 11
+    assert len(list(others)) == 11
+
+
+@pytest.mark.parametrize(("damage", "message"), [(cut, "has \\d+ bytes where the manifest says"), (None, "cannot be found")])
+def test_damage_that_a_listing_shows_is_an_error_before_anything_is_read(tmp_path, content, damage, message):
+    path = written(tmp_path, content)
+    if damage is None:
+        (tmp_path / SHARD).unlink()
+    else:
+        (tmp_path / SHARD).write_bytes(damage(content[SHARD], []))
+    with pytest.raises(CorruptShardError, match=r"/label=0/part-00001\.tfrecord .*" + message):
+        read_examples(path, batch_size=4)
+    read_examples(path, batch_size=4, mix={0: 0, 1: 1})
 
 
 def test_only_the_records_that_are_read_have_to_be_whole(tmp_path, content, monkeypatch):

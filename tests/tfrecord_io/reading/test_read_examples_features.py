@@ -123,10 +123,11 @@ def test_records_of_another_shape_are_read_like_protobuf_does(tmp_path):
         ).SerializeToString()
 
     whole = example(id=1, label=0, weight=2.0)
+    batches = read_examples(path, batch_size=3, num_epochs=1, shuffle=False, weights="stored")
     with tf.io.TFRecordWriter(str(tmp_path / "train/label=0/part-00000.tfrecord")) as writer:
         for record in (whole + example(id=5, x=3), example(x=4) + whole, whole):  # merged: the last one wins
             writer.write(record)
-    ((features, _, weight),) = read_examples(path, batch_size=3, num_epochs=1, shuffle=False, weights="stored")
+    ((features, _, weight),) = batches
     assert features["id"].tolist() == [5, 1, 1]
     assert features["x"].tolist() == [3, 4, -1]
     assert weight.tolist() == [2, 2, 2]
