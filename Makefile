@@ -1,13 +1,14 @@
 # Needs Python 3.11 with venv and pip, and make. uv is used where it is there: it installs faster.
 PYTHON ?= python3
 VENV ?= .venv
+ESTIMATOR := $(VENV)-estimator
 WORKERS ?= 2# of pytest: each holds a TensorFlow and a Beam, about 1 GB
 
 BIN := $(VENV)/bin
 PACKAGES := beam_jobs input_fns presample tfrecord_io
 FRAME := pyproject.toml setup.py constraints.txt
 
-.PHONY: help demo test lint format bench constraints clean
+.PHONY: help demo test test-estimator lint format bench constraints constraints-estimator clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -18,6 +19,9 @@ demo: $(VENV)/.installed-demo ## the whole way on real flights: sample, train, c
 
 test: lint ## every check: lint, types, import boundaries, tests
 	PYTHONUNBUFFERED=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+test-estimator: $(ESTIMATOR)/.installed ## reading on TensorFlow 2.15, the last with tf.estimator, in an environment of its own
+	$(ESTIMATOR)/bin/python -m pytest -m estimator tests/input_fns
 
 lint: $(VENV)/.installed-dev ## ruff, mypy and the import boundaries
 	$(BIN)/ruff check .
@@ -40,17 +44,23 @@ constraints: ## pin the newest versions for tests and the demo (needs uv)
 	    --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o constraints.txt
 	sed -i '1i # Pins for tests and the demo: Python 3.11 on Linux, all extras. Users get the ranges of pyproject.toml.\n# Made by: make constraints' constraints.txt
 
+constraints-estimator: ## pin the newest versions that go with TensorFlow 2.15.1 (needs uv)
+	printf '%s\n' tensorflow==2.15.1 'numpy<2' 'pyarrow<26' pytest hypothesis | uv pip compile pyproject.toml - --extra tf \
+	    --python-version 3.11 --quiet --upgrade --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	    -o constraints-estimator.txt
+	sed -i '1i # Pins for make test-estimator: TensorFlow 2.15.1 on Python 3.11, Linux.\n# Made by: make constraints-estimator' constraints-estimator.txt
+
 clean: ## remove what make and the tools made
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(ESTIMATOR) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find $(PACKAGES) tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: a second run installs nothing unless the frame changed. What dev has, the demo has.
 $(VENV)/.installed-dev: $(VENV)/bin/python $(FRAME)
-	$(call install,all,dev)
+	$(call install,-c constraints.txt -e '.[all$(comma)dev]')
 	@touch $(VENV)/.installed-demo $@
 
 $(VENV)/.installed-demo: $(VENV)/bin/python $(FRAME)
-	$(call install,demo)
+	$(call install,-c constraints.txt -e '.[demo]')
 	@touch $@
 
 $(VENV)/bin/python:
@@ -58,12 +68,18 @@ $(VENV)/bin/python:
 	    { echo "constraints.txt pins for Python 3.11, $(PYTHON) is another: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
+$(ESTIMATOR)/.installed: BIN := $(ESTIMATOR)/bin
+$(ESTIMATOR)/.installed: pyproject.toml setup.py constraints-estimator.txt
+	$(PYTHON) -m venv --clear $(ESTIMATOR)
+	$(call install,-c constraints-estimator.txt -e '.[tf]' pytest hypothesis)
+	@touch $@
+
 # uv reads none of pip's configuration: where it fails, pip may still succeed.
 define install
 	@if command -v uv >/dev/null && uv --version >/dev/null 2>&1 && \
-	    uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(1)$(if $(2),$(comma)$(2))]'; \
+	    uv pip install --quiet --python $(BIN)/python $(1); \
 	then :; else \
-	    $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(1)$(if $(2),$(comma)$(2))]'; \
+	    $(BIN)/python -m pip install --quiet $(1); \
 	fi
 endef
 comma := ,
