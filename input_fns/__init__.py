@@ -7,6 +7,7 @@
     epochs    how rows fall into batches, and batches into epochs
     quotas    how many rows of each class a batch takes: exact, or drawn at random
     streams   the endless, reshuffled passes over each class's raw records; batches cut from them
+    counted   batches of known number, indivisible among workers
     parsing   a whole batch of records at once -> features, label, weight
     seeds     every random choice as a pure function of (seed, purpose, index)
     options   what InputFn accepts, and what contradicts what

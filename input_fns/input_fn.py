@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from input_fns import quotas, seeds
+from input_fns.counted import counted
 from input_fns.kept import Kept, small_classes
 from input_fns.mixing import Mixer
 from input_fns.parsing import FeatureSpec, Parser, feature_spec
@@ -187,14 +188,13 @@ class InputFn:
 
     def _dataset(self, plan: ReadPlan) -> tf.data.Dataset:
         mixer = _mixer(plan, self._parser, whole=self._whole)
-        batches = _unconverted(mixer.batches)(_quotas(plan))
+        known = plan.epochs.batches
+        batches = counted(_unconverted(mixer.batches)(_quotas(plan)), known and known - plan.start_step)
         if not self._parser.parses_blocks:
             batches = batches.map(_unconverted(self._parser.element), num_parallel_calls=tf.data.AUTOTUNE)
         if self._map_fn is not None:
             batches = batches.map(self._map_fn, num_parallel_calls=tf.data.AUTOTUNE)
-        known = plan.epochs.batches
-        cardinality = tf.data.INFINITE_CARDINALITY if known is None else known - plan.start_step
-        return batches.apply(tf.data.experimental.assert_cardinality(cardinality)).prefetch(tf.data.AUTOTUNE)
+        return batches.prefetch(tf.data.AUTOTUNE)
 
 
 _unconverted = tf.autograph.experimental.do_not_convert

@@ -27,7 +27,7 @@ def scaled(ids):
 
 
 def custom(strategy, job):
-    """A loop of one's own: the loss is the weighted mean over the rows of all workers; num_workers as in the context."""
+    """A loop of one's own: the loss is the weighted mean over the rows of all workers."""
     train = InputFn(**job)
     with strategy.scope():
         model = tf.keras.Sequential([tf.keras.Input((1,)), tf.keras.layers.Dense(1)])
