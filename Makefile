@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 TORCH := $(VENV)-torch
+ESTIMATOR := $(VENV)-estimator
 WORKERS ?= 2# of pytest: each holds a TensorFlow and a Beam, about 1 GB
 
 BIN := $(VENV)/bin
 PACKAGES := beam_jobs input_fns presample tfrecord_io
 FRAME := pyproject.toml setup.py constraints.txt
 
-.PHONY: help demo test test-torch lint format bench constraints clean
+.PHONY: help demo test test-torch test-estimator lint format bench constraints constraints-estimator clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -22,6 +23,9 @@ test: lint ## every check: lint, types, import boundaries, tests
 
 test-torch: $(TORCH)/.installed ## reading into PyTorch, in an environment without TensorFlow
 	$(TORCH)/bin/python -m pytest -m torch tests/examples/test_torch_dataset.py
+
+test-estimator: $(ESTIMATOR)/.installed ## reading on TensorFlow 2.15, the last with tf.estimator, in an environment of its own
+	$(ESTIMATOR)/bin/python -m pytest -m estimator tests/input_fns
 
 lint: $(VENV)/.installed-dev ## ruff, mypy and the import boundaries
 	$(BIN)/ruff check .
@@ -44,8 +48,14 @@ constraints: ## pin the newest versions for tests and the demo (needs uv)
 	    --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o constraints.txt
 	sed -i '1i # Pins for tests and the demo: Python 3.11 on Linux, all extras. Users get the ranges of pyproject.toml.\n# Made by: make constraints' constraints.txt
 
+constraints-estimator: ## pin the newest versions that go with TensorFlow 2.15.1 (needs uv)
+	printf '%s\n' tensorflow==2.15.1 'numpy<2' 'pyarrow<26' pytest hypothesis | uv pip compile pyproject.toml - --extra tf \
+	    --python-version 3.11 --quiet --upgrade --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	    -o constraints-estimator.txt
+	sed -i '1i # Pins for make test-estimator: TensorFlow 2.15.1 on Python 3.11, Linux.\n# Made by: make constraints-estimator' constraints-estimator.txt
+
 clean: ## remove what make and the tools made
-	rm -rf $(VENV) $(TORCH) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(TORCH) $(ESTIMATOR) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find $(PACKAGES) tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: a second run installs nothing unless the frame changed. What dev has, the demo has.
@@ -67,6 +77,12 @@ $(TORCH)/.installed: BIN := $(TORCH)/bin
 $(TORCH)/.installed: $(FRAME)
 	$(PYTHON) -m venv --clear $(TORCH)
 	$(call install,-c constraints.txt -e . pytest torch==2.13.0)
+	@touch $@
+
+$(ESTIMATOR)/.installed: BIN := $(ESTIMATOR)/bin
+$(ESTIMATOR)/.installed: pyproject.toml setup.py constraints-estimator.txt
+	$(PYTHON) -m venv --clear $(ESTIMATOR)
+	$(call install,-c constraints-estimator.txt -e '.[tf]' pytest hypothesis)
 	@touch $@
 
 # uv reads none of pip's configuration: where it fails, pip may still succeed.

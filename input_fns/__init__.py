@@ -9,6 +9,7 @@
     streams       the endless, reshuffled passes over each large class
     kept          the same of the small classes, whose rows are in memory
     mixing        batches cut from both as the quotas say
+    counted       batches of known number, indivisible among workers of a tf.data service
     parsing       whole blocks of records -> columns; columns of a batch -> features, label, weight
     seeds         every random choice as a pure function of (seed, purpose, index)
     permutations  shuffles evaluated point by point

@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from input_fns.counted import counted
 from input_fns.mixing import mixer_of
 from input_fns.parsing import FeatureSpec, Parser, feature_spec
 from input_fns.quotas import quotas_of
@@ -194,19 +195,15 @@ class InputFn:
 
     def _dataset(self, plan: ReadPlan) -> tf.data.Dataset:
         mixer = mixer_of(plan, self._parser, whole=self._whole)
-        batches = _unconverted(mixer.batches)(quotas_of(plan))
+        known = plan.epochs.batches
+        batches = counted(_unconverted(mixer.batches)(quotas_of(plan)), known and known - plan.start_step)
         if not self._parser.parses_blocks:
             batches = batches.map(_unconverted(self._parser.element), num_parallel_calls=tf.data.AUTOTUNE)
         if self._map_fn is not None:
             batches = batches.map(self._map_fn, num_parallel_calls=tf.data.AUTOTUNE)
-        known = plan.epochs.batches
-        cardinality = tf.data.INFINITE_CARDINALITY if known is None else known - plan.start_step
-        counted = batches.apply(tf.data.experimental.assert_cardinality(cardinality)).prefetch(_READY_BATCHES)
         options = tf.data.Options()
-        options.autotune.enabled = (
-            False  # To time every record takes a quarter of the speed; nothing here needs tuning.
-        )
-        return counted.with_options(options)
+        options.autotune.enabled = False  # To time every record takes a quarter of the speed, and finds nothing here.
+        return batches.prefetch(_READY_BATCHES).with_options(options)
 
 
 _READY_BATCHES = 4

@@ -130,7 +130,9 @@ def test_damage_is_an_error_that_names_shard_and_record(tmp_path, content, monke
     assert len(list(others)) == 11
 
 
-@pytest.mark.parametrize(("damage", "message"), [(cut, "has \\d+ bytes where the manifest says"), (None, "cannot be found")])
+@pytest.mark.parametrize(
+    ("damage", "message"), [(cut, "has \\d+ bytes where the manifest says"), (None, "cannot be found")]
+)
 def test_damage_that_a_listing_shows_is_an_error_before_anything_is_read(tmp_path, content, damage, message):
     path = written(tmp_path, content)
     if damage is None:
