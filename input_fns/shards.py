@@ -112,7 +112,7 @@ class Shards:
     ) -> tf.data.Dataset:
         """Blocks of `size` records of a shard, and an empty one; they end where a record is damaged."""
         at = functools.partial(tf.gather, indices=shard)
-path = at(tf.constant(self._paths))
+        path = at(tf.constant(self._paths))
         records = tf.data.TFRecordDataset(path, at(tf.constant(self._compressions)))
         records = records.skip(at(tf.constant(self._first)) + skip).ignore_errors(log_warning=True)
         records = records.take(count) if limited else records

@@ -159,9 +159,11 @@ def test_a_damaged_gzip_shard(tmp_path, monkeypatch, window):
     shard = tmp_path / "train/label=0/part-00000.tfrecord.gz"
     whole = shard.read_bytes()
     for damaged in (whole[:-9], whole[: len(whole) // 2], gzip.compress(gzip.decompress(whole)[:-3])):
+        shard.write_bytes(whole)
+        batches = read_examples(path, batch_size=4, num_epochs=1)
         shard.write_bytes(damaged)
         with pytest.raises(CorruptShardError, match=r"part-00000\.tfrecord\.gz: "):
-            list(read_examples(path, batch_size=4, num_epochs=1))
+            list(batches)
 
 
 def test_files_are_open_only_while_they_are_read(tmp_path):
