@@ -45,7 +45,7 @@ def load(paths: Paths, opener: Callable[[str], BinaryIO] | None = None) -> Datas
     twice = sorted({path for path in named if named.count(path) > 1})
     if twice:
         raise UsageError(f"The datasets to read name {twice[0]} more than once. Name each dataset once.")
-    manifests = tuple(Manifest.load(path, opener=opener) for path in named)
+    manifests = tuple(Manifest.load(path, opener=opener) for path in listed)
     directories = tuple(path.removesuffix(MANIFEST_NAME) for path in named)
     return Datasets(
         manifests=manifests,
