@@ -118,9 +118,14 @@ class Streams:
             order = seeds.permutation(length, seeds.fold(key, window + 1))[gone:]
             return {name: tf.gather(column, order) for name, column in columns.items()}
 
+        def closed(window: tf.Tensor) -> tf.data.Dataset:
+            # A batch with room for a second window comes when there is none: then the shard is closed.
+            # (`get_single_element` would do, but an iterator with it cannot be saved.)
+            alone = read(window * size).take(1).batch(2)
+            return alone.map(lambda columns: shuffled(window, {name: one[0] for name, one in columns.items()}))
+
         if self._many:
-            numbers = tf.data.Dataset.range(first, -(-total // size))
-            return numbers.map(lambda window: shuffled(window, read(window * size).take(1).get_single_element()))
+            return tf.data.Dataset.range(first, -(-total // size)).flat_map(closed)
         return read(first * size).enumerate(first).map(shuffled)
 
 

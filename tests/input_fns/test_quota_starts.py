@@ -72,14 +72,18 @@ def test_more_classes_are_within_one_row_of_their_shares(shares, of):
         )
 
 
-@pytest.mark.parametrize("start", [10**6, 10**12])
-def test_two_classes_far_away(start):
+@pytest.mark.parametrize("start", [10**4, 10**6, 10**12])
+@pytest.mark.parametrize("shares", [(10**12, 1), (1, 10**12), (2**39 + 1, 2**39), (366503875925, 733007751851)])
+def test_two_classes_far_away(shares, start):
+    """Shares such as 1/3 and 2/3 are whole numbers of forty bits, and rows soon millions."""
     of = Epochs(rows=1000, batch_size=300, steps=4, count=None)
-    found = quotas.exact([10**12, 1], of, start)
-    rows = of.rows_before(start)
-    second = Fraction(rows, 10**12 + 1)
-    assert found.before.numpy().sum() == rows
-    assert abs(int(found.before[1]) - second) <= Fraction(1, 2)
+    found = quotas.exact(shares, of, start)
+    so_far = found.before.numpy()
+    for batch, quota in zip(range(start, start + 5), found.batches.as_numpy_iterator(), strict=False):
+        assert so_far.sum() == of.rows_before(batch)
+        assert abs(int(so_far[0]) - Fraction(of.rows_before(batch) * shares[0], sum(shares))) <= Fraction(1, 2)
+        assert quota.min() >= 0
+        so_far = so_far + quota
 
 
 def test_each_row_is_drawn_by_itself():
