@@ -24,6 +24,7 @@ from tfrecord_io.reading.epochs import Epochs
 from tfrecord_io.reading.plan import ReadPlan
 
 _SMALL_POOL = 4096
+_LOW = 2**20
 
 State: TypeAlias = "tuple[tf.Tensor, tf.Tensor]"
 
@@ -129,7 +130,12 @@ def _rounded(part: int, whole: int, epochs: Epochs, start: int) -> Quotas:
 
     def given(batch: tf.Tensor) -> tf.Tensor:
         rows = epochs.rows_before(batch)
-        first = rows // whole * part + (2 * (rows % whole) * part + whole) // (2 * whole)
+        # rest * part in two steps: shares of up to 2^41 would leave int64.
+        rest = rows % whole
+        high = rest // _LOW * part
+        low = high % whole * _LOW + rest % _LOW * part
+        up = tf.cast(2 * (low % whole) >= whole, tf.int64)
+        first = rows // whole * part + high // whole * _LOW + low // whole + up
         return tf.stack([first, rows - first], axis=-1)
 
     batches = _numbers(epochs, start).batch(256).map(lambda batch: given(batch + 1) - given(batch)).unbatch()

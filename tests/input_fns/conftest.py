@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
+from input_fns import kept, mixing, shards, streams
 from tfrecord_io import labels
 from tfrecord_io.labels import Label
 from tfrecord_io.manifest import ClassEntry, Manifest, Shard, Split
@@ -59,7 +60,7 @@ def feature(value: Any) -> tf.train.Feature:
 
 
 def _write_class(directory: Path, data: Data, one: ClassData, factor: float, keep_weight: float | None) -> ClassEntry:
-    shards = []
+    written = []
     folds = (one.rows, *one.more_folds)
     bounds = [rows * s // one.shards for rows in folds for s in range(one.shards + 1)]
     firsts = [sum(folds[:fold]) for fold in range(len(folds))]
@@ -79,14 +80,14 @@ def _write_class(directory: Path, data: Data, one: ClassData, factor: float, kee
                 writer.write(tf.train.Example(features=features).SerializeToString())
         content = (directory / path).read_bytes()
         digest = hashlib.sha256(content).hexdigest()
-        shards.append(Shard(path=path, rows=stop - start, bytes=len(content), sha256=digest, fold=fold))
+        written.append(Shard(path=path, rows=stop - start, bytes=len(content), sha256=digest, fold=fold))
     return ClassEntry(
         label=one.label,
         source_rows=one.rows if one.source_rows is None else one.source_rows,
         source_weight=_source_weight(one),
         rows=one.rows,
         weight=keep_weight,
-        shards=tuple(shards),
+        shards=tuple(written),
         folds=len(folds),
     )
 
@@ -140,6 +141,20 @@ def dataset(tmp_path: Path) -> Callable[..., str]:
     """Writes a dataset: dataset(Data(...), ...) -> its path."""
     numbers = iter(range(100))
     return lambda *splits: write(tmp_path / f"dataset{next(numbers)}", *splits)
+
+
+@pytest.fixture
+def in_small(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """The engine with windows, blocks and runs of a few rows; in_small(n) keeps classes below n rows in memory."""
+
+    def patch(kept_rows: int) -> None:
+        monkeypatch.setattr(kept, "KEPT_ROWS", kept_rows)
+        monkeypatch.setattr(streams, "MIN_WINDOW", 4)
+        monkeypatch.setattr(shards, "BLOCK_ROWS", 3)
+        monkeypatch.setattr(mixing, "CHUNK_ROWS", 16)
+        monkeypatch.setattr(mixing, "_RUNS", (2, 3, 3))
+
+    return patch
 
 
 def write_toy(folder: Path) -> str:

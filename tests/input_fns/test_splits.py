@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from input_fns import InputFn, kept, mixing, shards, streams
+from input_fns import InputFn
 from tests.input_fns.conftest import ClassData, Data
 from tfrecord_io.errors import UsageError
 
@@ -130,11 +130,8 @@ def test_folds_of_several_splits_advance_together(dataset):
 
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("rows_kept", [0, 20, 100])
-def test_each_record_keeps_its_splits_weight_in_every_window(dataset, monkeypatch, rows_kept, shuffle):
-    monkeypatch.setattr(kept, "KEPT_ROWS", rows_kept)
-    monkeypatch.setattr(streams, "MIN_WINDOW", 4)
-    monkeypatch.setattr(shards, "BLOCK_ROWS", 3)
-    monkeypatch.setattr(mixing, "_RUNS", (2, 3, 3))
+def test_each_record_keeps_its_splits_weight_in_every_window(dataset, in_small, rows_kept, shuffle):
+    in_small(rows_kept)
     # Stored weights of 1: what each row stands for comes with the record. (In calibrated ones it is already.)
     path = dataset(*[Data(split=data.split, classes=data.classes, weights="none") for data in PARTS])
     train = InputFn(path, split=NAMES, batch_size=7, num_epochs=3, shuffle=shuffle)
