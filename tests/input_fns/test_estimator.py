@@ -69,9 +69,9 @@ def train_and_evaluate(train, final, tmp_path, config=None, **options):
     return metrics
 
 
-def input_fns(path, **options):
+def input_fns(path, start_step=0, **options):
     common = {"batch_size": 64, "structure": "estimator", "features": list(SCHEMA), **options}
-    train = InputFn(path, mix="balanced", seed=1, **common)
+    train = InputFn(path, mix="balanced", seed=1, start_step=start_step, **common)
     return train, InputFn(path, split="eval", num_epochs=1, shuffle=False, **common)
 
 
@@ -107,6 +107,23 @@ def test_a_mirrored_strategy_says_which_worker_it_is(path, tmp_path):
     train, final = input_fns(path, num_workers=2, worker_index=1)
     with pytest.raises(ValueError, match="The input context is of worker 0 of 1"):
         train_and_evaluate(train, final, tmp_path / "contradicts", config(), **options)
+
+
+def test_training_that_was_interrupted_goes_on_from_its_global_step(path, tmp_path):
+    def classifier(folder):
+        options = {"label_vocabulary": ["no", "yes"], "weight_column": "weight"}
+        config = tf.estimator.RunConfig(tf_random_seed=1)
+        return tf.estimator.DNNClassifier([4], columns(), model_dir=str(tmp_path / folder), config=config, **options)
+
+    whole, interrupted = classifier("whole"), classifier("interrupted")
+    train, final = input_fns(path)
+    whole.train(train, max_steps=30)
+    interrupted.train(train, max_steps=13)
+    step = int(interrupted.get_variable_value("global_step"))
+    train, _ = input_fns(path, start_step=step)
+    interrupted.train(train, max_steps=30)
+    assert step == 13
+    assert interrupted.evaluate(final) == pytest.approx(whole.evaluate(final), rel=1e-5)
 
 
 @pytest.mark.parametrize("batching", ["exact", "sampled"])
