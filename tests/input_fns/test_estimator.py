@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,6 +11,7 @@ import tensorflow as tf
 from input_fns import InputFn
 from tests.input_fns.conftest import ClassData, Data
 from tests.input_fns.processes import TWO, run_workers
+from tests.input_fns.reading_page import reading_page
 
 pytestmark = pytest.mark.estimator
 
@@ -107,6 +110,17 @@ def test_a_mirrored_strategy_says_which_worker_it_is(path, tmp_path):
     train, final = input_fns(path, num_workers=2, worker_index=1)
     with pytest.raises(ValueError, match="The input context is of worker 0 of 1"):
         train_and_evaluate(train, final, tmp_path / "contradicts", config(), **options)
+
+
+def test_the_example_of_the_reading_page(dataset, tmp_path, monkeypatch):
+    final = Data(classes=[ClassData(label=0, rows=90), ClassData(label=1, rows=10)], split="eval")
+    Path(dataset(TWO, final)).rename(tmp_path / "dataset")
+    monkeypatch.chdir(tmp_path)
+    (example,) = [block for block in reading_page("Estimator") if "train_and_evaluate" in block]
+    names = {"tf": tf, "InputFn": InputFn, "columns": [tf.feature_column.numeric_column("id")]}
+    exec(example, names)
+    assert names["metrics"]["global_step"] == 5
+    assert names["metrics"]["label/mean"] == pytest.approx(0.1)
 
 
 def test_training_that_was_interrupted_goes_on_from_its_global_step(path, tmp_path):
