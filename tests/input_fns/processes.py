@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ TWO = Data(
 )
 
 _ROOT = Path(__file__).parents[2]
-_SECONDS = 240
+_SECONDS = 180
 
 
 def run_workers(folder: Path, loop: str, jobs: Sequence[Mapping[str, Any]], count: int = 2) -> list[Any]:
@@ -38,13 +39,26 @@ def run_workers(folder: Path, loop: str, jobs: Sequence[Mapping[str, Any]], coun
             command = [sys.executable, "-m", "tests.input_fns.worker", loop, *files]
             with (folder / f"{index}.log").open("w") as log:
                 processes.append(subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=log, stderr=log))
-        codes = [process.wait(_SECONDS) for process in processes]
+        codes = _codes(processes)
     finally:
         for process in processes:
             process.kill()
             process.wait()
     assert codes == [0] * count, "\n".join((folder / f"{index}.log").read_text()[-3000:] for index in range(count))
     return [json.loads((folder / f"{index}.json").read_text()) for index in range(count)]
+
+
+def _codes(processes: Sequence[subprocess.Popen[bytes]]) -> list[int | None]:
+    """The exit codes of all; once one has failed, the others, who would wait for it, have none."""
+    end = time.monotonic() + _SECONDS
+    while time.monotonic() < end:
+        codes = [process.poll() for process in processes]
+        running = [process for process, code in zip(processes, codes, strict=True) if code is None]
+        if not running or any(codes):
+            return codes
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running[0].wait(0.5)
+    raise TimeoutError(f"The workers took more than {_SECONDS} seconds.")
 
 
 def _free_ports(count: int) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -11,6 +12,7 @@ import tensorflow as tf
 from input_fns import InputFn
 from tests.input_fns.conftest import ClassData, Data, write
 from tests.input_fns.processes import TWO
+from tests.input_fns.reading_page import reading_page
 
 service = tf.data.experimental.service
 WORKERS = 2
@@ -49,12 +51,12 @@ def test_dynamic_gives_all_of_it_to_one_worker(tmp_path, address, rows):
     assert ids(train(), address, service.ShardingPolicy.DYNAMIC) == own
 
 
-def test_dynamic_deals_out_parts(dataset, address):
-    path = dataset(TWO)
-    parts = [InputFn(path, batch_size=4, num_epochs=1, num_workers=4, worker_index=part)() for part in range(4)]
-    variants = tf.stack([tf.data.experimental.to_variant(part) for part in parts])
-    whole = tf.data.Dataset.range(len(parts)).flat_map(
-        lambda part: tf.data.experimental.from_variant(variants[part], parts[0].element_spec)
-    )
-    got = ids(whole, address, service.ShardingPolicy.DYNAMIC)
+def test_dynamic_deals_out_the_parts_of_the_reading_page(dataset, address, tmp_path, monkeypatch):
+    Path(dataset(TWO)).rename(tmp_path / "dataset")
+    monkeypatch.chdir(tmp_path)
+    (example,) = [block for block in reading_page("Distributed") if "to_variant" in block]
+    names = {"tf": tf, "InputFn": InputFn, "dispatcher": address}
+    exec(example.replace("batch_size=256", "batch_size=4"), names)
+    got = [features["id"].tolist() for features, _, _ in names["train"].as_numpy_iterator()]
+    assert len(got) == 2 * 8
     assert sorted(itertools.chain.from_iterable(got)) == EVERY_ROW

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,6 +11,7 @@ import tensorflow as tf
 from input_fns import InputFn
 from tests.input_fns.conftest import ClassData, Data
 from tests.input_fns.processes import TWO, run_workers
+from tests.input_fns.reading_page import reading_page
 
 pytestmark = pytest.mark.estimator
 
@@ -69,9 +72,9 @@ def train_and_evaluate(train, final, tmp_path, config=None, **options):
     return metrics
 
 
-def input_fns(path, **options):
+def input_fns(path, start_step=0, **options):
     common = {"batch_size": 64, "structure": "estimator", "features": list(SCHEMA), **options}
-    train = InputFn(path, mix="balanced", seed=1, **common)
+    train = InputFn(path, mix="balanced", seed=1, start_step=start_step, **common)
     return train, InputFn(path, split="eval", num_epochs=1, shuffle=False, **common)
 
 
@@ -107,6 +110,34 @@ def test_a_mirrored_strategy_says_which_worker_it_is(path, tmp_path):
     train, final = input_fns(path, num_workers=2, worker_index=1)
     with pytest.raises(ValueError, match="The input context is of worker 0 of 1"):
         train_and_evaluate(train, final, tmp_path / "contradicts", config(), **options)
+
+
+def test_the_example_of_the_reading_page(dataset, tmp_path, monkeypatch):
+    final = Data(classes=[ClassData(label=0, rows=90), ClassData(label=1, rows=10)], split="eval")
+    Path(dataset(TWO, final)).rename(tmp_path / "dataset")
+    monkeypatch.chdir(tmp_path)
+    (example,) = [block for block in reading_page("Estimator") if "train_and_evaluate" in block]
+    names = {"tf": tf, "InputFn": InputFn, "columns": [tf.feature_column.numeric_column("id")]}
+    exec(example, names)
+    assert names["metrics"]["global_step"] == 5
+    assert names["metrics"]["label/mean"] == pytest.approx(0.1)
+
+
+def test_training_that_was_interrupted_goes_on_from_its_global_step(path, tmp_path):
+    def classifier(folder):
+        options = {"label_vocabulary": ["no", "yes"], "weight_column": "weight"}
+        config = tf.estimator.RunConfig(tf_random_seed=1)
+        return tf.estimator.DNNClassifier([4], columns(), model_dir=str(tmp_path / folder), config=config, **options)
+
+    whole, interrupted = classifier("whole"), classifier("interrupted")
+    train, final = input_fns(path)
+    whole.train(train, max_steps=30)
+    interrupted.train(train, max_steps=13)
+    step = int(interrupted.get_variable_value("global_step"))
+    train, _ = input_fns(path, start_step=step)
+    interrupted.train(train, max_steps=30)
+    assert step == 13
+    assert interrupted.evaluate(final) == pytest.approx(whole.evaluate(final), rel=1e-5)
 
 
 @pytest.mark.parametrize("batching", ["exact", "sampled"])
