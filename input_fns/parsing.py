@@ -50,7 +50,7 @@ def feature_spec(datasets: Datasets, features: Iterable[str] | FeatureSpec | Non
         return {name: _stored_spec(name, stored[name]) for name in names}
     # A RaggedFeature or SparseFeature may read a stored feature under another name.
     sources = {name: getattr(spec, "value_key", None) or name for name, spec in features.items()}
-    _check_names(sources.values(), stored, datasets)
+    _check_names([*sources.values(), *_position_keys(features.values())], stored, datasets)
     for name, spec in features.items():
         dtype = stored[sources[name]]["dtype"]
         if getattr(spec, "dtype", None) != _DTYPES[dtype]:
@@ -194,6 +194,16 @@ def _value(value: Any, dtype: str) -> Any:
     if dtype == "float32":
         return float(value) if math.isfinite(value) else None
     return value if isinstance(value, int) and -(2**63) <= value < 2**63 else None
+
+
+def _position_keys(specs: Iterable[Any]) -> list[str]:
+    """The features that say where the values of a SparseFeature or RaggedFeature stand."""
+    keys: list[str] = []
+    for spec in specs:
+        index = getattr(spec, "index_key", None) or []
+        keys += [index] if isinstance(index, str) else index
+        keys += [partition.key for partition in getattr(spec, "partitions", ()) if hasattr(partition, "key")]
+    return keys
 
 
 def _check_names(names: Iterable[str], stored: Mapping[str, Any], datasets: Datasets) -> None:
