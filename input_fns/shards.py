@@ -72,7 +72,7 @@ class Shards:
           InvalidArgumentError: a record is missing or damaged, or there are too many; names the
             shard and the record.
         """
-        skips = tf.concat([skip[tf.newaxis], tf.zeros_like(shards)[1:]], axis=0)
+        skips = tf.concat([skip[tf.newaxis], tf.zeros_like(shards)], axis=0)[: tf.size(shards)]
         blocks = tf.data.Dataset.from_tensor_slices((shards, skips)).flat_map(self._blocks)
         return blocks.map(self._columns, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
