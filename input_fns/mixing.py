@@ -7,6 +7,7 @@ the batches are then slices of it. Nothing is done row by row.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -100,12 +101,14 @@ class Mixer:
             quota,
         )
         numbered = tf.data.Dataset.from_tensor_slices(parts)
+        # Whatever options the Dataset is given later: batches are cut by their sizes, so chunks keep their order.
+        in_order = functools.partial(tf.data.Dataset.map, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         if not self.streams.count:
-            chunk = numbered.map(lambda *part: self._chunk(kept, {}, *part), num_parallel_calls=tf.data.AUTOTUNE)
+            chunk = in_order(numbered, lambda *part: self._chunk(kept, {}, *part))
         else:
             streamed = taken[:, : self.streams.count]
             rows = tf.data.Dataset.zip((numbered, self._streamed(before, streamed)))
-            chunk = rows.map(lambda part, rows: self._chunk(kept, rows, *part), num_parallel_calls=tf.data.AUTOTUNE)
+            chunk = in_order(rows, lambda part, rows: self._chunk(kept, rows, *part))
         if self.whole:
             return chunk.rebatch(self.batch_size, drop_remainder=True)
         return chunk.rebatch(sizes)

@@ -42,7 +42,7 @@ def feature_spec(datasets: Datasets, features: Iterable[str] | FeatureSpec | Non
         return {name: _stored_spec(name, stored[name]) for name in feature_names(datasets, features)}
     # A RaggedFeature or SparseFeature may read a stored feature under another name.
     sources = {name: getattr(spec, "value_key", None) or name for name, spec in features.items()}
-    feature_names(datasets, sources.values())
+    feature_names(datasets, [*sources.values(), *_position_keys(features.values())])
     for name, spec in features.items():
         dtype = stored[sources[name]]["dtype"]
         if getattr(spec, "dtype", None) != _DTYPES[dtype]:
@@ -154,3 +154,13 @@ def _stored_spec(name: str, entry: Mapping[str, Any]) -> Any:
         return tf.io.FixedLenFeature(shape, _DTYPES[dtype])
     missing = missing_values(name, entry)
     return tf.io.FixedLenFeature(shape, _DTYPES[dtype], missing if shape else missing[0])
+
+
+def _position_keys(specs: Iterable[Any]) -> list[str]:
+    """The features that say where the values of a SparseFeature or RaggedFeature stand."""
+    keys: list[str] = []
+    for spec in specs:
+        index = getattr(spec, "index_key", None) or []
+        keys += [index] if isinstance(index, str) else index
+        keys += [partition.key for partition in getattr(spec, "partitions", ()) if hasattr(partition, "key")]
+    return keys

@@ -86,7 +86,9 @@ def test_a_fold_that_does_not_exist(dataset):
             InputFn(plain, batch_size=1, fold=bad)
 
 
-def test_folds_that_rejected_rows_made_shorter_run_on(dataset):
+@pytest.mark.parametrize("kept_rows", [0, 2**14])
+def test_folds_that_rejected_rows_made_shorter_or_empty_run_on(dataset, in_small, kept_rows):
+    in_small(kept_rows)
     path = dataset(Data(classes=[ClassData(label=0, rows=5, more_folds=(3, 0, 4), source_rows=60)]))
     train = InputFn(path, batch_size=4, epoch_rows=12, num_epochs=3)
     assert (train.num_rows, train.steps_per_epoch) == (5, 3)

@@ -87,6 +87,20 @@ def test_batches_do_not_depend_on_the_runs_chunks_and_blocks_they_are_cut_in(dat
         assert batches() == whole
 
 
+def test_options_set_later_change_no_batch(dataset, in_small):
+    """Chunks of rows that overtake each other would be cut into other batches."""
+    in_small(0)
+    path = dataset(Data(classes=[ClassData(label=0, rows=150, shards=5), ClassData(label=1, rows=90, first_id=1000)]))
+    train = InputFn(path, batch_size=7, num_epochs=1, features=["id"])()
+    options = tf.data.Options()
+    options.deterministic = False
+    loose = train.with_options(options)
+    expected = [features["id"].tolist() for features, *_ in train.as_numpy_iterator()]
+    assert sorted(row for batch in expected for row in batch) == [*range(150), *range(1000, 1090)]
+    for _ in range(3):
+        assert [features["id"].tolist() for features, *_ in loose.as_numpy_iterator()] == expected
+
+
 @pytest.mark.parametrize(
     ("off", "message"),
     [(1, r"3\.tfrecord: record 11000 is missing"), (-1, r"3\.tfrecord: record 10999 is more than the manifest says")],
