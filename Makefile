@@ -25,7 +25,7 @@ test-torch: $(TORCH)/.installed ## reading into PyTorch, in an environment witho
 	$(TORCH)/bin/python -m pytest -m torch tests/examples/test_torch_dataset.py
 
 test-estimator: $(ESTIMATOR)/.installed ## reading on TensorFlow 2.15, the last with tf.estimator, in an environment of its own
-	$(ESTIMATOR)/bin/python -m pytest -m estimator tests/input_fns
+	$(ESTIMATOR)/bin/python -m pytest -m estimator tests/input_fns/test_estimator.py
 
 lint: $(VENV)/.installed-dev ## ruff, mypy and the import boundaries
 	$(BIN)/ruff check .
@@ -48,7 +48,7 @@ constraints: ## pin the newest versions for tests and the demo (needs uv)
 	    --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o constraints.txt
 	sed -i '1i # Pins for tests and the demo: Python 3.11 on Linux, all extras. Users get the ranges of pyproject.toml.\n# Made by: make constraints' constraints.txt
 
-constraints-estimator: ## pin the newest versions that go with TensorFlow 2.15.1 (needs uv)
+constraints-estimator: # pin the newest versions that go with TensorFlow 2.15.1 (needs uv)
 	printf '%s\n' tensorflow==2.15.1 'numpy<2' 'pyarrow<26' pytest hypothesis | uv pip compile pyproject.toml - --extra tf \
 	    --python-version 3.11 --quiet --upgrade --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	    -o constraints-estimator.txt
