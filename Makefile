@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PACKAGES := beam_jobs input_fns presample tfrecord_io
 FRAME := pyproject.toml setup.py constraints.txt
 
-.PHONY: help demo test test-torch test-estimator lint format bench constraints constraints-estimator clean
+.PHONY: help demo test test-torch test-estimator lint format bench bench-read bench-resample constraints constraints-estimator clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -39,6 +39,12 @@ format: $(VENV)/.installed-dev ## rewrite the code in the house format
 
 bench: $(VENV)/.installed-dev ## the job against three others, side by side; ARGS='--rows 200000' for a quick look
 	$(BIN)/python benchmarks/job.py $(ARGS)
+
+bench-read: $(VENV)/.installed-dev ## reading beside the usual pipeline and no sampling at all
+	$(BIN)/python benchmarks/read.py $(ARGS)
+
+bench-resample: $(VENV)/.installed-dev ## sampling on the fly beside rejection_resample and flat_map/filter
+	$(BIN)/python benchmarks/resample.py $(ARGS)
 
 bench-%: $(VENV)/.installed-dev ## another scenario of benchmarks/README.md: bench-none, bench-tfrecord, bench-all
 	$(BIN)/python benchmarks/job.py --scenario $* $(ARGS)
