@@ -12,6 +12,7 @@ from input_fns.counted import counted
 from input_fns.mixing import mixer_of
 from input_fns.parsing import FeatureSpec, Parser, feature_spec
 from input_fns.quotas import quotas_of
+from input_fns.shards import in_order
 from input_fns.storage import opener
 from tfrecord_io.errors import UsageError
 from tfrecord_io.labels import Label
@@ -198,9 +199,9 @@ class InputFn:
         known = plan.epochs.batches
         batches = counted(_unconverted(mixer.batches)(quotas_of(plan)), known and known - plan.start_step)
         if not self._parser.parses_blocks:
-            batches = batches.map(_unconverted(self._parser.element), num_parallel_calls=tf.data.AUTOTUNE)
+            batches = in_order(batches, _unconverted(self._parser.element))
         if self._map_fn is not None:
-            batches = batches.map(self._map_fn, num_parallel_calls=tf.data.AUTOTUNE)
+            batches = in_order(batches, self._map_fn)
         options = tf.data.Options()
         options.autotune.enabled = False  # To time every record takes a quarter of the speed, and finds nothing here.
         return batches.prefetch(_READY_BATCHES).with_options(options)

@@ -7,7 +7,6 @@ the batches are then slices of it. Nothing is done row by row.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from input_fns import seeds
 from input_fns.kept import Kept, small_classes
 from input_fns.parsing import Parser
 from input_fns.quotas import Quotas
-from input_fns.shards import Columns, Shards
+from input_fns.shards import Columns, Shards, in_order
 from input_fns.streams import Streams
 from tfrecord_io.reading.plan import ReadPlan
 
@@ -101,8 +100,6 @@ class Mixer:
             quota,
         )
         numbered = tf.data.Dataset.from_tensor_slices(parts)
-        # Whatever options the Dataset is given later: batches are cut by their sizes, so chunks keep their order.
-        in_order = functools.partial(tf.data.Dataset.map, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         if not self.streams.count:
             chunk = in_order(numbered, lambda *part: self._chunk(kept, {}, *part))
         else:

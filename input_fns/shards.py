@@ -8,8 +8,8 @@ wherever it is missing from, is an error that names the shard and the record.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -84,7 +84,7 @@ class Shards:
             return tf.data.Dataset.zip((place, found.enumerate()))
 
         numbered = tf.data.Dataset.from_tensor_slices((shards, skips, counts)).flat_map(blocks)
-        return numbered.map(self._columns_of_block, num_parallel_calls=tf.data.AUTOTUNE)
+        return in_order(numbered, self._columns_of_block)
 
     def read_all(self) -> tf.data.Dataset:
         """The rows of all shards, parsed; made for thousands of small shards, each of which is held
@@ -103,9 +103,13 @@ class Shards:
 
         # Each yields one element, so taking them in turns keeps their order.
         one_each = tf.data.Dataset.range(len(self.rows)).interleave(
-            records, cycle_length=_PARALLEL_SHARDS, block_length=1, num_parallel_calls=tf.data.AUTOTUNE
+            records,
+            cycle_length=_PARALLEL_SHARDS,
+            block_length=1,
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
         )
-        return one_each.enumerate().map(checked).rebatch(BLOCK_ROWS).map(self._columns, tf.data.AUTOTUNE)
+        return in_order(in_order(one_each.enumerate(), checked).rebatch(BLOCK_ROWS), self._columns)
 
     def _blocks(
         self, shard: tf.Tensor, skip: tf.Tensor, count: tf.Tensor, size: tf.Tensor, *, limited: bool
@@ -141,6 +145,13 @@ class Shards:
         factors, numbers = (tf.gather(tf.constant(one), shards) for one in (self._factors, self._numbers))
         columns: Columns = self._parser.columns(records, factors, numbers)
         return columns
+
+
+def in_order(dataset: tf.data.Dataset, function: Callable[..., Any]) -> tf.data.Dataset:
+    """The results of a function on several elements at a time, in the order of the elements, whatever
+    the options that the Dataset is given later: rows are told apart by their places.
+    """
+    return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
 def _nothing() -> tf.data.Dataset:
