@@ -87,17 +87,18 @@ def test_batches_do_not_depend_on_the_runs_chunks_and_blocks_they_are_cut_in(dat
         assert batches() == whole
 
 
-def test_options_set_later_change_no_batch(dataset, in_small):
+def test_options_set_later_change_no_batch(dataset, monkeypatch):
     """Chunks of rows that overtake each other would be cut into other batches."""
-    in_small(0)
-    path = dataset(Data(classes=[ClassData(label=0, rows=150, shards=5), ClassData(label=1, rows=90, first_id=1000)]))
+    monkeypatch.setattr(kept, "KEPT_ROWS", 0)
+    monkeypatch.setattr(mixing, "CHUNK_ROWS", 16)
+    path = dataset(Data(classes=[ClassData(label=0, rows=300, shards=5), ClassData(label=1, rows=200, first_id=1000)]))
     train = InputFn(path, batch_size=7, num_epochs=1, features=["id"])()
     options = tf.data.Options()
     options.deterministic = False
     loose = train.with_options(options)
     expected = [features["id"].tolist() for features, *_ in train.as_numpy_iterator()]
-    assert sorted(row for batch in expected for row in batch) == [*range(150), *range(1000, 1090)]
-    for _ in range(3):
+    assert sorted(row for batch in expected for row in batch) == [*range(300), *range(1000, 1200)]
+    for _ in range(8):
         assert [features["id"].tolist() for features, *_ in loose.as_numpy_iterator()] == expected
 
 
