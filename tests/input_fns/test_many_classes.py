@@ -14,16 +14,13 @@ from input_fns import InputFn, streams
 from tests.input_fns.conftest import ClassData, Data, write
 
 
-def few_rows(classes, rows=None):
-    """Class k holds 1 + k % 3 rows, or `rows`, from id 10 k on."""
-    return Data(
-        classes=[ClassData(label=k, rows=rows or 1 + k % 3, source_rows=50, first_id=10 * k) for k in range(classes)]
-    )
-
-
 @pytest.fixture(scope="module")
 def hundreds(tmp_path_factory):
-    return write(tmp_path_factory.mktemp("hundreds"), few_rows(300))
+    """Class k holds 1 + k % 3 rows, from id 10 k on."""
+    return write(
+        tmp_path_factory.mktemp("hundreds"),
+        Data(classes=[ClassData(label=k, rows=1 + k % 3, source_rows=50, first_id=10 * k) for k in range(300)]),
+    )
 
 
 def batches_of(train):
@@ -72,8 +69,8 @@ def test_streamed_classes_have_few_files_open(dataset, in_small, monkeypatch, tm
     monkeypatch.setattr(streams, "MAX_OPEN", most)
     monkeypatch.setattr(streams, "_WINDOW_ROWS_OF_MANY", 36)
     monkeypatch.setattr(streams, "_LEAST_WINDOW_OF_MANY", 2)
-    path = dataset(few_rows(12, rows=9))
-    batches = InputFn(path, batch_size=9, num_epochs=2)()
+    path = dataset(Data(classes=[ClassData(label=k, rows=120, first_id=1000 * k) for k in range(12)]))
+    batches = InputFn(path, batch_size=60, num_epochs=1)()
     iterator, got, most_open = iter(batches), [], 0
     checkpoint = tf.train.Checkpoint(iterator=iterator)
     for step in range(24):
@@ -84,12 +81,9 @@ def test_streamed_classes_have_few_files_open(dataset, in_small, monkeypatch, tm
         most_open = max(most_open, len(open_shards(path)))
     # One a class at most; of many classes, those that are being read at this moment.
     assert most_open <= (12 if most == 64 else most)
-    expected = sorted(10 * k + row for k in range(12) for row in range(9))
-    for epoch in (got[:12], got[12:]):
-        assert sorted(row for ids, _ in epoch for row in ids) == expected
-        assert all((np.array(ids) // 10 == labels).all() for ids, labels in epoch)
+    assert sorted(row for ids, _ in got for row in ids) == [1000 * k + row for k in range(12) for row in range(120)]
+    assert all((np.array(ids) // 1000 == labels).all() for ids, labels in got)
     restored = iter(batches)
     tf.train.Checkpoint(iterator=restored).read(saved)
     assert [(f["id"].numpy().tolist(), label.numpy().tolist()) for f, label, _ in restored] == got[15:]
-    one_class_a_file = InputFn(path, batch_size=9, num_epochs=2, start_step=15)
-    assert batches_of(one_class_a_file()) == got[15:]
+    assert batches_of(InputFn(path, batch_size=60, num_epochs=1, start_step=15)()) == got[15:]

@@ -38,7 +38,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(shares=st.lists(st.integers(1, 40), min_size=1, max_size=6), of=epochs(), data=st.data())
 def test_quotas_from_any_batch_on_are_the_rest(way, shares, of, data):
     start = data.draw(st.integers(0, of.batches))
@@ -52,7 +52,7 @@ def test_quotas_from_any_batch_on_are_the_rest(way, shares, of, data):
     assert expected.sum(axis=1).tolist() == [of.rows_of(batch) for batch in range(of.batches)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(shares=st.tuples(st.integers(1, 10**9), st.integers(1, 10**9)), of=epochs())
 def test_two_classes_are_within_half_a_row_of_their_shares(shares, of):
     so_far = np.cumsum(counts(quotas.exact(shares, of), 2), axis=0).tolist()
@@ -60,7 +60,7 @@ def test_two_classes_are_within_half_a_row_of_their_shares(shares, of):
         assert abs(first - Fraction((first + second) * shares[0], sum(shares))) <= Fraction(1, 2)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(shares=st.lists(st.integers(1, 10**6), min_size=3, max_size=12), of=epochs())
 def test_more_classes_are_within_one_row_of_their_shares(shares, of):
     """Batches smaller than the number of classes among them."""

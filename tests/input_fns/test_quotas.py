@@ -24,7 +24,7 @@ def sizes(epochs):
     return [epochs.rows_of(batch) for batch in range(epochs.batches)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(SHARES, st.integers(1, 9), st.integers(1, 40), st.integers(1, 4), st.booleans())
 def test_exact_is_within_one_row_of_every_share_at_every_batch(shares, batch_size, rows, count, drop):
     epochs = options.epochs([max(rows, batch_size)], 0, batch_size=batch_size, drop_remainder=drop, num_epochs=count)
@@ -74,7 +74,7 @@ def test_drawn_has_the_asked_shares_and_is_repeatable():
     assert (other != got).any()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(st.integers(1, 30), min_size=1, max_size=4),
     st.integers(1, 9),

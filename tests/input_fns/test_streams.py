@@ -44,10 +44,9 @@ def test_an_unshuffled_stream_is_in_stored_order(files):
 def test_a_stream_from_any_row_is_the_rest_of_the_stream(files, key):
     one = shards_of(stratum(files))
     window, total = window_of(sum(ROWS)), sum(ROWS)
-    rows = streamed(one, key, 0, 3 * total)
-    for start in (1, window - 1, window + 1, 9300, total - 1, total + 12345):
+    rows = streamed(one, key, 0, 2 * total)
+    for start in (window - 1, 9300, total + 12345):
         assert streamed(one, key, start, 500) == rows[start : start + 500], start
-    assert streamed(one, key, total + 1, total) == rows[total + 1 : 2 * total + 1]
 
 
 @pytest.mark.parametrize("key", [None, KEY])
@@ -67,7 +66,7 @@ def test_no_window_is_short(total):
     assert total % window == 0 or total % window >= MIN_WINDOW
 
 
-@pytest.mark.parametrize("kept_rows", [0, 20, 2**14])
+@pytest.mark.parametrize("kept_rows", [0, 20])
 def test_batches_do_not_depend_on_the_runs_chunks_and_blocks_they_are_cut_in(dataset, monkeypatch, kept_rows):
     """Nor is a class of one window read otherwise than as a whole."""
     classes = [ClassData(label=0, rows=53, shards=4, source_rows=90), ClassData(label=1, rows=11, first_id=100)]
@@ -75,11 +74,11 @@ def test_batches_do_not_depend_on_the_runs_chunks_and_blocks_they_are_cut_in(dat
     monkeypatch.setattr(kept, "KEPT_ROWS", kept_rows)
 
     def batches():
-        train = InputFn(path, batch_size=6, mix={0: 0.7, 1: 0.3}, num_epochs=4)
+        train = InputFn(path, batch_size=6, mix={0: 0.7, 1: 0.3}, num_epochs=2)
         return [(f["id"].tolist(), label.tolist()) for f, label, _ in train().as_numpy_iterator()]
 
     whole = batches()
-    assert len(whole) == 44
+    assert len(whole) == 22
     for runs, chunk, blocks in (((1, 7, 3), 12, 5), ((5, 2, 2), 8192, 1)):
         monkeypatch.setattr(mixing, "_RUNS", runs)
         monkeypatch.setattr(mixing, "CHUNK_ROWS", chunk)
@@ -87,17 +86,18 @@ def test_batches_do_not_depend_on_the_runs_chunks_and_blocks_they_are_cut_in(dat
         assert batches() == whole
 
 
-def test_options_set_later_change_no_batch(dataset, in_small):
+def test_options_set_later_change_no_batch(dataset, monkeypatch):
     """Chunks of rows that overtake each other would be cut into other batches."""
-    in_small(0)
-    path = dataset(Data(classes=[ClassData(label=0, rows=150, shards=5), ClassData(label=1, rows=90, first_id=1000)]))
+    monkeypatch.setattr(kept, "KEPT_ROWS", 0)
+    monkeypatch.setattr(mixing, "CHUNK_ROWS", 16)
+    path = dataset(Data(classes=[ClassData(label=0, rows=300, shards=5), ClassData(label=1, rows=200, first_id=1000)]))
     train = InputFn(path, batch_size=7, num_epochs=1, features=["id"])()
     options = tf.data.Options()
     options.deterministic = False
     loose = train.with_options(options)
     expected = [features["id"].tolist() for features, *_ in train.as_numpy_iterator()]
-    assert sorted(row for batch in expected for row in batch) == [*range(150), *range(1000, 1090)]
-    for _ in range(3):
+    assert sorted(row for batch in expected for row in batch) == [*range(300), *range(1000, 1200)]
+    for _ in range(5):
         assert [features["id"].tolist() for features, *_ in loose.as_numpy_iterator()] == expected
 
 
