@@ -63,8 +63,10 @@ class Mixer:
         inverse = np.argsort(self.order)
         own = quotas.batches.map(lambda quota: tf.gather(quota, inverse))
         before = tf.gather(quotas.before, inverse)
-        longest = max(min(_RUNS), _RUN_QUOTAS // len(self.order))
-        lengths = tf.constant([min(length, longest) for length in _RUNS], tf.int64)
+        # Without streams to start anew, the first run can be of one chunk.
+        wanted = _RUNS if self.streams.count else (min(_CHUNK_BATCHES, *_RUNS), *_RUNS)
+        longest = max(min(wanted), _RUN_QUOTAS // len(self.order))
+        lengths = [min(length, longest) for length in wanted]
 
         def run_start(state: tuple[tf.Tensor, tf.Tensor], quota: tf.Tensor) -> tuple[Any, Any]:
             number, before = state
@@ -72,7 +74,7 @@ class Mixer:
             return after, (number, before, quota)
 
         start = (tf.constant(quotas.start, tf.int64), before)
-        runs = own.batch(min(_RUNS)).rebatch(lengths).scan(start, run_start)
+        runs = own.batch(min(lengths)).rebatch(tf.constant(lengths, tf.int64)).scan(start, run_start)
         if not self.kept.count:
             return runs.flat_map(lambda number, before, quota: self._run({}, number, before, quota))
         return self.kept.columns().flat_map(
@@ -122,7 +124,11 @@ class Mixer:
             return self.streams.rows_from(stream, before[stream]).rebatch(taken[:, stream]).take(chunks)
 
         turns = tf.data.Dataset.range(self.streams.count).interleave(
-            cut, cycle_length=self.streams.count, block_length=1
+            cut,
+            cycle_length=self.streams.count,
+            block_length=1,
+            num_parallel_calls=min(self.streams.count, 4),
+            deterministic=True,
         )
         return turns.rebatch(tf.reduce_sum(taken, axis=1))
 
