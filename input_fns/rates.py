@@ -14,6 +14,7 @@ from tfrecord_io import labels
 from tfrecord_io.errors import UsageError
 from tfrecord_io.labels import Label
 from tfrecord_io.manifest import Manifest
+from tfrecord_io.reading.mixes import share_of
 
 Source: TypeAlias = "str | os.PathLike[str] | Manifest | Mapping[Any, Any] | Sequence[Any]"
 Target: TypeAlias = "str | Mapping[Any, Any] | Sequence[Any]"
@@ -180,7 +181,7 @@ def _numbers(option: str, given: Mapping[Any, Any] | Sequence[Any]) -> Shares:
     pairs = list(given.items() if isinstance(given, Mapping) else enumerate(given))
     if not pairs:
         raise UsageError(f"{option} names no class.")
-    shares = [(_label(option, key), _share(value)) for key, value in pairs]
+    shares = [(_label(option, key), share_of(value)) for key, value in pairs]
     wrong = [f"{label!r}: {value!r}" for (label, share), (_, value) in zip(shares, pairs, strict=True) if share is None]
     if wrong:
         raise UsageError(
@@ -211,11 +212,3 @@ def _label(option: str, key: Any) -> Label:
     if isinstance(value, bool | int | str):
         return value
     raise UsageError(f"{option} names the class {key!r}. A label is an int, float, bool, str or bytes.")
-
-
-def _share(value: Any) -> Fraction | None:
-    try:
-        share = Fraction(str(value))
-    except (ValueError, ZeroDivisionError):
-        return None
-    return share if share >= 0 else None

@@ -9,6 +9,7 @@
     epochs    how rows fall into batches, and batches into epochs
     options   what readers accept, and what contradicts what
     plan      puts these together
+    listing   whether the planned shards are there
 
     defaults, feature_names      which features are read, and as what where they are missing
 

@@ -91,6 +91,19 @@ def prior_correction(parts: Sequence[int], classes: Sequence[ReadClass]) -> dict
     }
 
 
+def share_of(value: Any) -> Fraction | None:
+    """A share as an exact number; None where it is no number, or below 0.
+
+    >>> share_of("0.1"), share_of(-1)
+    (Fraction(1, 10), None)
+    """
+    try:
+        share = Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        return None
+    return share if share >= 0 else None
+
+
 def _standing(one: ReadClass) -> Fraction:
     """Source rows of a class over those of its strata that hold rows."""
     return Fraction(one.source_rows, sum(stratum.source_rows for stratum in one.held))
@@ -130,11 +143,8 @@ def _label(key: Any, classes: Sequence[ReadClass]) -> Label:
 
 
 def _share(label: Label, value: Any) -> Fraction:
-    try:
-        share = Fraction(str(value))
-    except (ValueError, ZeroDivisionError):
-        share = Fraction(-1)
-    if share < 0:
+    share = share_of(value)
+    if share is None:
         raise UsageError(
             f"mix gives class {label!r} the share {value!r}. A share is a number, 0 or above, such as 0.5."
         )

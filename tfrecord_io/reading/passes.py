@@ -54,11 +54,6 @@ class Passes:
         """Whether all folds together are no more than a window can be."""
         return self.total < 2 * MIN_WINDOW
 
-    @property
-    def most_in_window(self) -> int:
-        """Rows of a window, at most."""
-        return min(sum(map(max, self._sizes.values())), 2 * MIN_WINDOW)
-
     def rows_before(self, number: int) -> int:
         """Rows of all passes before that one."""
         return sum(

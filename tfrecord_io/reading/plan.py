@@ -99,15 +99,10 @@ def plan_reading(
     classes = options.read_classes(found, split, fold)
     stored_order = mix == "stored"
     all_shares = mixes.shares(mix, classes)
-    dealt = [
-        workers.dealt(classes, num_workers, index, every_class=not stored_order)
-        for index in (range(num_workers) if stored_order else [worker_index])
-    ]
-    own = tuple(dealt[worker_index if stored_order else 0])
+    own = tuple(workers.dealt(classes, num_workers, worker_index, every_class=not stored_order))
     total = sum(one.rows for one in classes) if epoch_rows is None else options.integer("epoch_rows", epoch_rows, 1)
+    # As `dealt` deals all rows of an epoch: row i to worker i modulo their number.
     rows = [total // num_workers + (index < total % num_workers) for index in range(num_workers)]
-    if stored_order and epoch_rows is None:
-        rows = [sum(one.rows for one in each) for each in dealt]
     epochs = options.epochs(
         rows, worker_index, batch_size=batch_size, num_epochs=num_epochs, drop_remainder=drop_remainder
     )
