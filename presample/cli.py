@@ -15,6 +15,7 @@ COMMANDS = {
     "inspect": ("presample.inspection", None, "say what a dataset holds, per split and class"),
     "verify": ("presample.verification", None, "check every byte of a dataset against its manifest"),
     "clean": ("presample.cleaning", None, "remove what a dataset's manifest does not name"),
+    "dataflow": ("beam_jobs.dataflow.command", "gcp", "start, watch, cancel and list jobs on Google Cloud Dataflow"),
     "demo": ("presample.demo", "demo", "the whole way on a real data set"),
 }
 """Name -> module with a `main(argv)`, the extra it needs, and what it does."""

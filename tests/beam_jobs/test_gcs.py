@@ -2,63 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from apache_beam.io.filesystems import FileSystems
-from gcp_storage_emulator.server import create_server
 
 from beam_jobs import PresampleOptions, run
 from beam_jobs.schema_file import read_schema
 from tfrecord_io.errors import OutputError, SourceError, UsageError
 
 _CSV = b"".join([b"id,label,text\n", *(f"{i},{int(i % 20 == 0)},row {i}\n".encode() for i in range(2_000))])
-
-
-class _Tokens(BaseHTTPRequestHandler):
-    """Gives anybody an access token, as a token service would."""
-
-    def do_POST(self) -> None:
-        token = {"access_token": "t", "token_type": "Bearer", "expires_in": 3600}
-        token["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token"
-        body = json.dumps(token).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Says nothing."""
-
-
-@pytest.fixture(scope="module")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An empty bucket, and credentials for it."""
-    folder = tmp_path_factory.mktemp("gcs")
-    tokens = ThreadingHTTPServer(("127.0.0.1", 0), _Tokens)
-    threading.Thread(target=tokens.serve_forever, daemon=True).start()
-    storage = create_server("127.0.0.1", 0, in_memory=True, default_bucket="bucket")
-    storage.start()
-    (folder / "subject").write_text("anybody")
-    account = {
-        "type": "external_account",
-        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/provider",
-        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
-        "token_url": f"http://127.0.0.1:{tokens.server_port}/token",
-        "credential_source": {"file": str(folder / "subject")},
-    }
-    (folder / "account.json").write_text(json.dumps(account))
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{storage._api._httpd.server_port}")
-        environment.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(folder / "account.json"))
-        environment.setenv("GOOGLE_CLOUD_PROJECT", "project")
-        yield "gs://bucket"
-    storage.stop()
-    tokens.shutdown()
 
 
 def _put(path: str, content: bytes) -> None:
