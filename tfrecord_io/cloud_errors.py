@@ -1,0 +1,51 @@
+"""What Google Cloud Storage and its libraries say when something is wrong, in our words."""
+
+from __future__ import annotations
+
+import errno
+
+NOT_INSTALLED = "google-cloud-storage is not installed. Install it with: pip install 'presample[gcp]'"
+LOG_IN = (
+    "Log in with `gcloud auth application-default login`, or let GOOGLE_APPLICATION_CREDENTIALS name the key file of "
+    "a service account"
+)
+
+
+def as_os_error(error: BaseException, path: str) -> OSError | None:
+    """An error of Google's libraries as one that any file could give; None for any other.
+
+    Args:
+      error: what was raised.
+      path: the object or folder that was asked for, gs://BUCKET/NAME.
+    """
+    try:
+        from google.api_core import exceptions
+        from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+        from requests import RequestException
+    except ImportError:
+        return None
+    bucket = path.removeprefix("gs://").split("/")[0]
+    text = _first_line(error)
+    if isinstance(error, exceptions.NotFound):
+        if "bucket does not exist" in text:
+            return OSError(f"there is no bucket {bucket!r}. Correct its name, or create it")
+        return FileNotFoundError(errno.ENOENT, "there is no such object", path)
+    if isinstance(error, DefaultCredentialsError):
+        return OSError(f"there are no Google Cloud credentials that can be used ({text}). {LOG_IN}")
+    if isinstance(error, exceptions.Unauthorized | GoogleAuthError):
+        return OSError(f"the Google Cloud credentials were not accepted ({text}). {LOG_IN}")
+    if isinstance(error, exceptions.Forbidden):
+        return OSError(f"access to bucket {bucket!r} is denied ({text}). Ask its owner for a role that allows it")
+    if isinstance(error, exceptions.GoogleAPIError):
+        return OSError(f"Cloud Storage answered with an error ({text}). Try again later")
+    if isinstance(error, RequestException):
+        return OSError(f"Cloud Storage cannot be reached ({text}). Check the network, and try again")
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    """The message without the request's address, which some put before it, and without a final full stop."""
+    text = str(getattr(error, "message", None) or error).strip()
+    if "prettyPrint=false: " in text:
+        text = text.split("prettyPrint=false: ", 1)[1]
+    return (text.splitlines() or [type(error).__name__])[0].rstrip(".:")
