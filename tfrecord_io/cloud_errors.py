@@ -30,8 +30,8 @@ def as_os_error(error: BaseException, path: str) -> OSError | None:
         if "bucket does not exist" in text:
             return OSError(f"there is no bucket {bucket!r}. Correct its name, or create it")
         return FileNotFoundError(errno.ENOENT, "there is no such object", path)
-    if isinstance(error, DefaultCredentialsError):
-        return OSError(f"there are no Google Cloud credentials that can be used ({text}). {LOG_IN}")
+    if isinstance(error, DefaultCredentialsError) and "were not found" in text:
+        return OSError(f"there are no Google Cloud credentials. {LOG_IN}")
     if isinstance(error, exceptions.Unauthorized | GoogleAuthError):
         return OSError(f"the Google Cloud credentials were not accepted ({text}). {LOG_IN}")
     if isinstance(error, exceptions.Forbidden):
@@ -41,6 +41,16 @@ def as_os_error(error: BaseException, path: str) -> OSError | None:
     if isinstance(error, RequestException):
         return OSError(f"Cloud Storage cannot be reached ({text}). Check the network, and try again")
     return None
+
+
+def of_status(status: int, path: str) -> OSError | None:
+    """The error of an HTTP status alone, as that of a request of a batch."""
+    try:
+        from google.api_core import exceptions
+    except ImportError:
+        return None
+    error: Exception = exceptions.from_http_status(status, f"HTTP status {status}")  # type: ignore[no-untyped-call]
+    return as_os_error(error, path)
 
 
 def _first_line(error: BaseException) -> str:

@@ -32,6 +32,8 @@ class CloudFolder:
     def __init__(self, path: str, client: Any = None) -> None:
         """Args: path: gs://BUCKET[/FOLDER]; client: a google.cloud.storage.Client, else one of this process's."""
         bucket, _, prefix = path.removeprefix("gs://").partition("/")
+        if not bucket:
+            raise OSError("gs:// must be followed by the name of a bucket")
         self._path = path.rstrip("/") + "/"
         self._prefix = prefix.rstrip("/") + "/" if prefix.strip("/") else ""
         with _explained(path):

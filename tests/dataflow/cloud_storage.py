@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import threading
 from collections.abc import Iterator
@@ -111,6 +112,8 @@ def cloud_storage(folder: Path) -> Iterator[str]:
     Yields:
       The bucket, as gs://NAME.
     """
+    for name in ("api", "gcp_storage_emulator"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # it warns of each object that is not there
     objects = _Objects(use_memory_fs=True)
     create_bucket(BUCKET, objects)
     tokens = ThreadingHTTPServer(("127.0.0.1", 0), _Tokens)
