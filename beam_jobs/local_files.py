@@ -6,6 +6,7 @@ import errno
 import os
 import posixpath
 import shutil
+import uuid
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -61,6 +62,7 @@ class LocalFiles:
 
     def publish(self, content: bytes, draft: str, name: str, replace: bool) -> bool:
         """A hard link is both atomic and exclusive. Where there are none: a look, then a rename."""
+        draft += "." + uuid.uuid4().hex  # one a try: an earlier one's may be the manifest that is there
         with self.create(draft) as file:
             file.write(content)
         if not replace:

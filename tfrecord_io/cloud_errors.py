@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import errno
+import json
+import re
+from contextlib import suppress
 
 NOT_INSTALLED = "google-cloud-storage is not installed. Install it with: pip install 'presample[gcp]'"
 LOG_IN = (
     "Log in with `gcloud auth application-default login`, or let GOOGLE_APPLICATION_CREDENTIALS name the key file of "
     "a service account"
 )
+_AROUND = re.compile(r"[A-Z]+ https?://\S+: (.*?)(?:: \('Request failed with status code'.*)?", re.DOTALL)
+"""The request before a message, and the status behind it."""
 
 
 def as_os_error(error: BaseException, path: str) -> OSError | None:
@@ -25,7 +30,7 @@ def as_os_error(error: BaseException, path: str) -> OSError | None:
     except ImportError:
         return None
     bucket = path.removeprefix("gs://").split("/")[0]
-    text = _first_line(error)
+    text = _message(error)
     if isinstance(error, exceptions.NotFound):
         if "bucket does not exist" in text:
             return OSError(f"there is no bucket {bucket!r}. Correct its name, or create it")
@@ -53,9 +58,11 @@ def of_status(status: int, path: str) -> OSError | None:
     return as_os_error(error, path)
 
 
-def _first_line(error: BaseException) -> str:
-    """The message without the request's address, which some put before it, and without a final full stop."""
+def _message(error: BaseException) -> str:
+    """What the service said, without the request and the status that its libraries put around it."""
     text = str(getattr(error, "message", None) or error).strip()
-    if "prettyPrint=false: " in text:
-        text = text.split("prettyPrint=false: ", 1)[1]
-    return (text.splitlines() or [type(error).__name__])[0].rstrip(".:")
+    found = _AROUND.fullmatch(text)
+    said = found[1] if found else text
+    with suppress(ValueError, TypeError, KeyError):  # plain text
+        said = json.loads(said)["error"]["message"]
+    return (said.strip().splitlines() or [type(error).__name__])[0].rstrip(".:")

@@ -20,6 +20,8 @@ from gcp_storage_emulator.server import RequestHandler, Router
 from gcp_storage_emulator.storage import Storage
 
 BUCKET = "bucket"
+PRIVATE = "private"
+"""A bucket that nobody may enter."""
 
 
 class _ConditionNotMetError(Exception):
@@ -49,14 +51,17 @@ class _Objects(Storage):
 
 
 class _Service(RequestHandler):
-    """The emulator's requests, and two answers of the service that it lacks: 412, and which bucket there is not."""
+    """The emulator's requests, and answers of the service that it lacks: 412, 403, and which bucket there is not."""
 
     def _serve(self) -> None:
         url = urlsplit(self.path)
-        bucket = re.match(r"(?:/upload|/download)?(?:/storage/v1)?/b/([^/]+)", url.path)
-        if bucket and bucket[1] not in self.storage.buckets:
+        found = re.match(r"(?:/upload|/download)?(?:/storage/v1)?/b/([^/]+)", url.path)
+        if found and found[1] not in self.storage.buckets:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self._refuse(404, "notFound", "The specified bucket does not exist.")
+            if found[1] == PRIVATE:
+                self._refuse(403, "forbidden", "anybody does not have storage.objects access to the bucket.")
+            else:
+                self._refuse(404, "notFound", "The specified bucket does not exist.")
             return
         self.storage.wanted = parse_qs(url.query).get("ifGenerationMatch", [None])[0]  # resumable uploads repeat it
         try:
