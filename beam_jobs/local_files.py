@@ -21,7 +21,7 @@ class LocalFiles:
     """Files by name: relative, with forward slashes. There may be thousands, and `Path` is slow."""
 
     def __init__(self, folder: str) -> None:
-        self._folder = folder.rstrip("/") + "/"
+        self._folder = folder.rstrip("/") + "/" if folder else ""
 
     def existing(self, names: Collection[str]) -> set[str]:
         return {name for name in names if os.path.exists(self._folder + name)}  # noqa: PTH110

@@ -41,10 +41,10 @@ def as_os_error(error: BaseException, path: str) -> OSError | None:
         return OSError(f"the Google Cloud credentials were not accepted ({text}). {LOG_IN}")
     if isinstance(error, exceptions.Forbidden):
         return OSError(f"access to bucket {bucket!r} is denied ({text}). Ask its owner for a role that allows it")
-    if isinstance(error, exceptions.GoogleAPIError):
-        return OSError(f"Cloud Storage answered with an error ({text}). Try again later")
     if isinstance(error, RequestException):
         return OSError(f"Cloud Storage cannot be reached ({text}). Check the network, and try again")
+    if isinstance(error, exceptions.GoogleAPIError) or type(error).__module__.startswith("google."):
+        return OSError(f"Cloud Storage answered with an error ({text}). Try again later")
     return None
 
 

@@ -21,6 +21,7 @@ _READ_BYTES = 8 * 2**20
 _BATCH = 100
 """Deletions a request: the most that the service takes."""
 _THREADS = 8
+"""More wait for a connection: the library keeps ten."""
 
 
 class CloudFolder:
@@ -34,6 +35,7 @@ class CloudFolder:
         bucket, _, prefix = path.removeprefix("gs://").partition("/")
         if not bucket:
             raise OSError("gs:// must be followed by the name of a bucket")
+        self.readers = _THREADS
         self._path = path.rstrip("/") + "/"
         self._prefix = prefix.rstrip("/") + "/" if prefix.strip("/") else ""
         with _explained(path):

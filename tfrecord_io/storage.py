@@ -5,6 +5,7 @@ What goes wrong is an `OSError`, as with any file; its text says why and what to
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -12,7 +13,13 @@ CLOUD = "gs://"
 
 
 class Folder(Protocol):
-    """Files by name: relative, with forward slashes."""
+    """Files by name: relative, with forward slashes.
+
+    Attributes:
+      readers: how many of them are best read at a time.
+    """
+
+    readers: int
 
     def open(self, name: str) -> BinaryIO:
         """Opens a file for reading.
@@ -36,6 +43,7 @@ class LocalFolder:
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
+        self.readers = os.cpu_count() or 1
 
     def open(self, name: str) -> BinaryIO:
         return (self._path / name).open("rb")

@@ -67,7 +67,7 @@ def verify(directory: str | os.PathLike[str]) -> Verification:
         for shard in entry.shards
     ]
     result = Verification(problems=_check_totals(manifest))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(root.readers) as pool:
         for (*_, shard), problems in zip(work, pool.map(lambda item: _check_shard(*item), work), strict=True):
             result.shards += 1
             result.rows += shard.rows
