@@ -26,6 +26,9 @@ class LocalFiles:
     def existing(self, names: Collection[str]) -> set[str]:
         return {name for name in names if os.path.exists(self._folder + name)}  # noqa: PTH110
 
+    def folders(self, prefix: str) -> set[str]:
+        return {path.name for path in Path(self._folder).glob(prefix + "*") if path.is_dir()}
+
     def size(self, name: str) -> int | None:
         path = Path(self._folder + name)
         return path.stat().st_size if path.is_file() else None

@@ -27,6 +27,10 @@ class Objects:
     def existing(self, names: Collection[str]) -> set[str]:
         return {name for name in names if FileSystems.exists(self._folder + name)}
 
+    def folders(self, prefix: str) -> set[str]:
+        found = FileSystems.match([self._folder + prefix + "**"])[0].metadata_list
+        return {_top(each.path.removeprefix(self._folder)) for each in found}
+
     def size(self, name: str) -> int | None:
         found = FileSystems.match([self._folder + name])[0].metadata_list
         return int(found[0].size_in_bytes) if found else None
@@ -86,6 +90,9 @@ class CloudObjects(Objects):
         prefix = commonprefix(list(names))  # noqa: RUF071 - of objects, whose names are no paths
         return {name for name, _ in self._cloud.list(prefix)}.intersection(names) if names else set()
 
+    def folders(self, prefix: str) -> set[str]:
+        return {_top(name) for name, _ in self._cloud.list(prefix) if "/" in name}
+
     def size(self, name: str) -> int | None:
         return self._cloud.size(name)
 
@@ -104,6 +111,10 @@ class CloudObjects(Objects):
     def publish(self, content: bytes, draft: str, name: str, replace: bool) -> bool:
         """One PUT, unless it may replace what is there on the condition that nothing is."""
         return self._cloud.write(name, content, replace)
+
+
+def _top(name: str) -> str:
+    return name.split("/")[0]
 
 
 @functools.lru_cache(maxsize=4)

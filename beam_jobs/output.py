@@ -50,6 +50,11 @@ class Output:
         with explained(self.folder):
             return _files(self.folder).existing(names)
 
+    def folders(self, prefix: str) -> list[str]:
+        """Names of folders directly in this one that start with a prefix."""
+        with explained(self.folder):
+            return sorted(_files(self.folder).folders(prefix))
+
     def size(self, name: str) -> int | None:
         """Bytes of a file; None if it is not there."""
         with explained(self.folder):

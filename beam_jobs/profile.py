@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from apache_beam.metrics import Metrics
 
+from beam_jobs.class_counters import MOST_CLASSES, READ, counter_name
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
 from beam_jobs.memory import keep_freed_memory
@@ -24,6 +25,7 @@ from beam_jobs.packed import Packed
 from beam_jobs.progress import PROGRESS
 from beam_jobs.rejects import RejectedRow, RejectLog, bad_row
 from beam_jobs.sources.block import Block, IntArray, Keys, Part
+from beam_jobs.sources.meter import METER
 from beam_jobs.tallies import Class, ClassIndex, Counter, Tallies
 from beam_jobs.validate import refuse_bad_values
 from tfrecord_io import hashing
@@ -85,6 +87,7 @@ class ProfilePart(beam.DoFn):
         self._job = job
         self._rows = Metrics.counter("presample.profile", "rows_read")
         self._bad = Metrics.counter("presample.profile", "rows_rejected")
+        self._bytes = Metrics.counter("presample.profile", "bytes_read")
 
     def setup(self) -> None:
         """Once a worker."""
@@ -96,6 +99,8 @@ class ProfilePart(beam.DoFn):
             notes, profile = self._read(part)
         self._rows.inc(profile.rows)
         self._bad.inc(profile.rejects.total)
+        self._bytes.inc(METER.take())
+        _count_classes(profile.tallies)
         yield notes
         yield beam.pvalue.TaggedOutput(self.PROFILE, profile)
 
@@ -120,6 +125,12 @@ class ProfilePart(beam.DoFn):
                 PROGRESS.add("Profile", len(block), block.total_bytes)
         profile.tallies = counter.totals(index.classes)
         return PartNotes.pack(part, index.classes, codes), profile
+
+
+def _count_classes(tallies: Tallies) -> None:
+    if len(tallies.classes) <= MOST_CLASSES:
+        for (split, label), rows in zip(tallies.classes, tallies.rows.tolist(), strict=True):
+            Metrics.counter("presample.profile", counter_name(READ, split, label)).inc(rows)
 
 
 class MergeProfiles(beam.CombineFn):
