@@ -17,7 +17,7 @@ from tfrecord_io.cloud_login import find_credentials
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-_READ_BYTES = 8 * 2**20
+_READ_BYTES = 4 * 2**20
 _BATCH = 100
 """Deletions a request: the most that the service takes."""
 _THREADS = 8
@@ -43,7 +43,7 @@ class CloudFolder:
             self._bucket = self._client.bucket(bucket)
 
     def open(self, name: str) -> BinaryIO:
-        """As a local file. Reads ranges of 8 MiB, or all that is left in one request where all is asked for."""
+        """As a local file. Reads ranges of 4 MiB, or all that is left in one request where all is asked for."""
         raw = _Ranges(self, name)
         raw.fetch(_READ_BYTES)
         return io.BufferedReader(raw, _READ_BYTES)

@@ -12,7 +12,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from gcp_storage_emulator.handlers.buckets import create_bucket
@@ -22,6 +22,8 @@ from gcp_storage_emulator.storage import Storage
 BUCKET = "bucket"
 PRIVATE = "private"
 """A bucket that nobody may enter."""
+
+_NAMES = re.compile(r"(?:/upload|/download)?(?:/storage/v1)?/b/([^/]+)(?:/o/([^/]+)$)?")
 
 
 class _ConditionNotMetError(Exception):
@@ -51,17 +53,21 @@ class _Objects(Storage):
 
 
 class _Service(RequestHandler):
-    """The emulator's requests, and answers of the service that it lacks: 412, 403, and which bucket there is not."""
+    """The emulator's requests, and answers of the service that it lacks: 412, 416, 403, and which bucket is missing."""
 
     def _serve(self) -> None:
         url = urlsplit(self.path)
-        found = re.match(r"(?:/upload|/download)?(?:/storage/v1)?/b/([^/]+)", url.path)
-        if found and found[1] not in self.storage.buckets:
+        found = _NAMES.match(url.path)
+        bucket, name = found.groups() if found else (None, None)
+        if bucket and bucket not in self.storage.buckets:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if found[1] == PRIVATE:
+            if bucket == PRIVATE:
                 self._refuse(403, "forbidden", "anybody does not have storage.objects access to the bucket.")
             else:
                 self._refuse(404, "notFound", "The specified bucket does not exist.")
+            return
+        if name and self._starts_behind(self.storage.objects.get(bucket, {}).get(unquote(name))):
+            self._refuse(416, "requestedRangeNotSatisfiable", "Request range not satisfiable")
             return
         self.storage.wanted = parse_qs(url.query).get("ifGenerationMatch", [None])[0]  # resumable uploads repeat it
         try:
@@ -70,6 +76,11 @@ class _Service(RequestHandler):
             self._refuse(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - http.server's names
+
+    def _starts_behind(self, found: dict[str, Any] | None) -> bool:
+        """Whether the range that is asked for starts behind an object's end."""
+        start = re.match(r"bytes=(\d+)-", self.headers.get("Range") or "")
+        return found is not None and start is not None and int(start[1]) >= int(found["size"])
 
     def _refuse(self, code: int, reason: str, message: str) -> None:
         error = {"message": message, "domain": "global", "reason": reason}
