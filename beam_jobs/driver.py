@@ -14,6 +14,7 @@ from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineResult
 
 from beam_jobs import presample
 from beam_jobs.failures import BandMissedError, cause_of
@@ -70,6 +71,24 @@ def run(options: PresampleOptions, beam_args: Sequence[str] = (), *, run_id: str
     manifest = Manifest.load(options.output, opener=output.open)
     purge(output, old, manifest)
     return manifest
+
+
+def submit(options: PresampleOptions, beam_args: Sequence[str] = ()) -> PipelineResult:
+    """Starts the job on a runner's service, and does not wait for it.
+
+    Raises:
+      PresampleError: as `run`, as far as it is known before the job starts.
+    """
+    _check_input(options)
+    run_folder = RUN_PREFIX + new_run_id()
+    output = Output(options.output)
+    if output.has_dataset():
+        refuse_to_replace(output, options.overwrite)
+    job = make_job(options, beam_args, output, run_folder)
+    output.prepare(run_folder)
+    pipeline = beam.Pipeline(options=pipeline_options(beam_args))
+    presample.build(pipeline, job)
+    return pipeline.run()
 
 
 def plan(options: PresampleOptions, beam_args: Sequence[str] = ()) -> Plan:

@@ -123,7 +123,9 @@ def _package(request: Request) -> list[UsageError]:
     given = request.given.get("setup_file")
     if given is None or (Path(given).is_file() and Path(given).name in ("setup.py", "pyproject.toml")):
         return []
-    return [UsageError(f"--setup_file {given} is no file named setup.py. Leave it out: the package here is found alone.")]
+    return [
+        UsageError(f"--setup_file {given} is no file named setup.py. Leave it out: the package here is found alone.")
+    ]
 
 
 def _template(request: Request) -> list[UsageError]:
@@ -136,5 +138,3 @@ def _template(request: Request) -> list[UsageError]:
             "wrote, like gs://mine/templates/presample.json."
         )
     ]
-
-

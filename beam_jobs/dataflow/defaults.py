@@ -24,7 +24,9 @@ class Default:
 
 DEFAULTS = (
     Default("runner", "DataflowRunner", "what this command is for"),
-    Default("temp_location", "BUCKET/temp", "beside the output, never in it: a dataset holds only what its manifest names"),
+    Default(
+        "temp_location", "BUCKET/temp", "beside the output, never in it: a dataset holds only what its manifest names"
+    ),
     Default("staging_location", "BUCKET/staging", "graph and package of each job, in a folder named after it"),
     Default("job_name", "presample-OUTPUT-TIME", "tells jobs apart; one name runs once at a time"),
     Default("labels", "presample=VERSION", "for the bill, and for `presample dataflow list`; yours are added"),
@@ -51,8 +53,12 @@ DEFAULTS = (
         str(DISK_GB),
         "rows are not spilled to it, the shuffle service holds them; 50 GB hold the system and a custom image",
     ),
-    Default("no_save_main_session", "", "workers need nothing of __main__, and pickling it fails with what is open there"),
-    Default("setup_file", "ROOT/setup.py", "the package itself goes along; nothing with --sdk_container_image, which has it"),
+    Default(
+        "no_save_main_session", "", "workers need nothing of __main__, and pickling it fails with what is open there"
+    ),
+    Default(
+        "setup_file", "ROOT/setup.py", "the package itself goes along; nothing with --sdk_container_image, which has it"
+    ),
     Default("sdk_location", "container", "with --sdk_container_image only: Beam is in the image, do not stage it"),
 )
 """In the order of the docs. The shuffle service is the default of batch jobs: no flag turns it on."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from beam_jobs.command import make_parser
 from beam_jobs.dataflow import defaults
+from beam_jobs.dataflow.place import Place
 from beam_jobs.flags import parse
 from beam_jobs.options import PresampleOptions
 
@@ -67,12 +68,12 @@ class Request:
         """The workers' container image, if not Beam's own."""
         return self.given.get("sdk_container_image")
 
-    def beam_flags(self, project: str) -> list[str]:
+    def beam_flags(self, place: Place) -> list[str]:
         """Beam's flags: the defaults, then those given, which win."""
         flags = [
             *defaults.pool_flags(self.given.get("machine_type")),
-            f"--project={project}",
-            f"--region={self.region}",
+            f"--project={place.project}",
+            f"--region={place.region}",
             f"--job_name={self.job_name}",
             f"--temp_location={self.temp_location}",
             f"--staging_location={self.staging_location}",
@@ -96,8 +97,12 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument("--region", metavar="NAME", help="where it runs, like us-central1")
     own.add_argument("--bucket", metavar="gs://NAME[/FOLDER]", help="for staged and temporary files")
     own.add_argument("--job_name", metavar="NAME", help="default: presample-OUTPUT-TIME")
-    own.add_argument("--template", metavar="gs://FILE", help="start that Flex Template instead of the code that is here")
-    own.add_argument("--dry_run", action="store_true", help="check everything, show what would be sent, and send nothing")
+    own.add_argument(
+        "--template", metavar="gs://FILE", help="start that Flex Template, not the code that is here"
+    )
+    own.add_argument(
+        "--dry_run", action="store_true", help="check all, show what would be sent, send nothing"
+    )
     own.add_argument("--watch", action="store_true", help="stay, and follow the job to its end")
     return launch
 
