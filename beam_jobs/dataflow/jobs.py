@@ -17,6 +17,7 @@ from google.cloud import dataflow_v1beta3 as dataflow
 
 from beam_jobs.dataflow.credentials import find_credentials
 from beam_jobs.dataflow.place import Place, checked_region
+from tfrecord_io.errors import UsageError
 
 Answer = TypeVar("Answer")
 
@@ -70,9 +71,10 @@ class Jobs:
         credentials, project = find_credentials(arguments.project)
         return cls(Place(project, region, arguments.dataflow_endpoint), credentials, pause=pause)
 
-    def get(self, job_id: str, *, whole: bool = False) -> Any:
-        """A Job; `whole` with its labels and options, which cost the service more."""
-        view = dataflow.JobView.JOB_VIEW_ALL if whole else dataflow.JobView.JOB_VIEW_SUMMARY
+    def get(self, job_id: str, *, described: bool = False, whole: bool = False) -> Any:
+        """A Job; `described` with its labels, `whole` with its options too, which cost the service more."""
+        views = dataflow.JobView
+        view = views.JOB_VIEW_ALL if whole else views.JOB_VIEW_DESCRIPTION if described else views.JOB_VIEW_SUMMARY
         return self._call(self._jobs.get_job, dataflow.GetJobRequest(job_id=job_id, view=view, **self._where()))
 
     def messages(self, job_id: str, lowest: Any, since: datetime.datetime | None) -> list[Any]:
@@ -141,9 +143,18 @@ class Jobs:
             return method(request, timeout=_CALL_SECONDS)
 
 
-def is_job_id(text: str) -> bool:
-    """Whether it may be one; names of jobs may not, nor addresses."""
-    return bool(re.fullmatch(r"[0-9][A-Za-z0-9_:-]+", text))
+def checked_job_id(text: str) -> str:
+    """The id itself.
+
+    Raises:
+      UsageError: it cannot be one, like a job's name or address.
+    """
+    if not re.fullmatch(r"[0-9][A-Za-z0-9_:-]+", text):
+        raise UsageError(
+            f"{text!r} is no job id. They look like 2026-01-31_07_00_00-1234567890123456789; "
+            "`presample dataflow list` shows those that there are, beside the jobs' names."
+        )
+    return text
 
 
 def _is_transient(error: Exception) -> bool:
