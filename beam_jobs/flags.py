@@ -54,10 +54,10 @@ def parse(
     for action in parser._actions:
         if action.dest in stored or (patterns and action.dest == "input"):
             action.required = False
-    namespace = argparse.Namespace() if namespace is None else namespace
-    namespace, rest = parser.parse_known_args(argv, namespace)
-    namespace.input = [pattern for text in namespace.input or patterns or () for pattern in _BETWEEN_URLS.split(text)]
-    return from_namespace(namespace), rest
+    values = argparse.Namespace() if namespace is None else namespace
+    rest = parser.parse_known_args(argv, values)[1]
+    values.input = [pattern for text in values.input or patterns or () for pattern in _BETWEEN_URLS.split(text)]
+    return from_namespace(values), rest
 
 
 def from_namespace(namespace: argparse.Namespace) -> PresampleOptions:

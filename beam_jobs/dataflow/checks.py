@@ -17,13 +17,8 @@ _JOB_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 def problems(request: Request) -> list[UsageError]:
     """Every offence of the command line, in the order of its flags."""
-    found: list[UsageError] = []
-    for check in (_region, _bucket, _input, _output, _folders, _job, _image, _package, _template):
-        try:
-            found += check(request)
-        except UsageError as error:
-            found.append(error)
-    return found
+    checks = (_region, _bucket, _input, _output, _folders, _job, _image, _package, _template)
+    return [error for check in checks for error in check(request)]
 
 
 def service_complaints(flags: list[str]) -> Iterator[UsageError]:
@@ -41,12 +36,18 @@ def service_complaints(flags: list[str]) -> Iterator[UsageError]:
 
 
 def _region(request: Request) -> list[UsageError]:
-    checked_region(request.region)
+    try:
+        checked_region(request.region)
+    except UsageError as error:
+        return [error]
     return []
 
 
 def _bucket(request: Request) -> list[UsageError]:
-    buckets.bucket_name(request.bucket)
+    try:
+        buckets.bucket_name(request.bucket)
+    except UsageError as error:
+        return [error]
     return []
 
 
@@ -74,17 +75,21 @@ def _output(request: Request) -> list[UsageError]:
 def _folders(request: Request) -> list[UsageError]:
     if not request.bucket:
         return []
-    found = []
-    for flag, folder in (("temp_location", request.temp_location), ("staging_location", request.staging_location)):
-        output = request.options.output
-        if buckets.inside(folder, output) or buckets.inside(output, folder):
-            found.append(
-                UsageError(
-                    f"--output {output} and --{flag} {folder} are one folder, or one lies in the other; what is "
-                    "temporary would mix with the dataset. Give the dataset a folder of its own."
-                )
-            )
-    return found
+    output = request.options.output
+    folders = {"temp_location": request.temp_location, "staging_location": request.staging_location}
+    mixed = [
+        f"--{flag} {folder}"
+        for flag, folder in folders.items()
+        if buckets.inside(folder, output) or buckets.inside(output, folder)
+    ]
+    if not mixed:
+        return []
+    return [
+        UsageError(
+            f"--output {output} lies in {' and '.join(mixed)}, or around: what is temporary would mix with the "
+            "dataset. Give the dataset a folder of its own."
+        )
+    ]
 
 
 def _job(request: Request) -> list[UsageError]:

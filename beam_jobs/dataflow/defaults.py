@@ -45,7 +45,7 @@ DEFAULTS = (
     Default(
         "max_num_workers",
         str(MAX_WORKERS),
-        "the limit of autoscaling, 128 cores: what a job can cost. A new project's quota is often lower, and then rules",
+        "the limit of autoscaling, 128 cores: what a job can cost. The quota of a new project is often lower",
     ),
     Default("autoscaling_algorithm", "THROUGHPUT_BASED", "one machine for small input, more as the backlog asks for"),
     Default(

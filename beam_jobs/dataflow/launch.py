@@ -58,7 +58,10 @@ def _launch(request: Request, launch: argparse.ArgumentParser) -> int:
             errors = _service_problems(request, place, flags)
             if errors:
                 return _report(errors)
-            job_id = _template(request, place, credentials, flags) if request.template else _start(request, place, flags)
+            if request.template:
+                job_id = _start_template(request, place, credentials, flags)
+            else:
+                job_id = _start(request, place, flags)
     if job_id is None:
         return 0
     _say(request, place, job_id)
@@ -113,7 +116,7 @@ def _start(request: Request, place: Place, flags: list[str]) -> str | None:
     return str(result.job_id()) if getattr(result, "has_job", False) else None
 
 
-def _template(request: Request, place: Place, credentials: Any, flags: list[str]) -> str | None:
+def _start_template(request: Request, place: Place, credentials: Any, flags: list[str]) -> str | None:
     from beam_jobs.dataflow.template_launch import launch_template
 
     return launch_template(request, place, credentials, flags)

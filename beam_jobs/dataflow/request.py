@@ -97,12 +97,8 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument("--region", metavar="NAME", help="where it runs, like us-central1")
     own.add_argument("--bucket", metavar="gs://NAME[/FOLDER]", help="for staged and temporary files")
     own.add_argument("--job_name", metavar="NAME", help="default: presample-OUTPUT-TIME")
-    own.add_argument(
-        "--template", metavar="gs://FILE", help="start that Flex Template, not the code that is here"
-    )
-    own.add_argument(
-        "--dry_run", action="store_true", help="check all, show what would be sent, send nothing"
-    )
+    own.add_argument("--template", metavar="gs://FILE", help="start that Flex Template, not the code that is here")
+    own.add_argument("--dry_run", action="store_true", help="check all, show what would be sent, send nothing")
     own.add_argument("--watch", action="store_true", help="stay, and follow the job to its end")
     return launch
 

@@ -7,7 +7,6 @@ import importlib.metadata
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from beam_jobs.dataflow import defaults, images

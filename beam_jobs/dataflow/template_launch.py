@@ -7,7 +7,6 @@ from typing import Any
 
 from google.cloud import dataflow_v1beta3 as dataflow
 
-from beam_jobs.dataflow import defaults
 from beam_jobs.dataflow.jobs import address_of
 from beam_jobs.dataflow.place import Place
 from beam_jobs.dataflow.request import Request
@@ -109,4 +108,7 @@ def _environment(request: Request, flags: list[str]) -> Iterator[tuple[str, Any]
         yield "flexrs_goal", dataflow.FlexResourceSchedulingGoal[f"FLEXRS_{settings['flexrs_goal']}"]
     if settings.get("use_public_ips") is not None:
         addresses = dataflow.WorkerIPAddressConfiguration
-        yield "ip_configuration", addresses.WORKER_IP_PUBLIC if settings["use_public_ips"] else addresses.WORKER_IP_PRIVATE
+        yield (
+            "ip_configuration",
+            addresses.WORKER_IP_PUBLIC if settings["use_public_ips"] else addresses.WORKER_IP_PRIVATE,
+        )
