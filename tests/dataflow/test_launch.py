@@ -94,6 +94,7 @@ def test_the_project_may_be_that_of_the_environment(launch: Launch, dataflow_res
 
 
 def test_watch_ends_with_the_jobs_fate(launch: Launch, dataflow_rest: LoopbackDataflow) -> None:
+    dataflow_rest.service.scripted = [Stage("DONE")]
     assert launch("--watch").code == 0
     dataflow_rest.service.scripted = [Stage("FAILED", messages=[("ERROR", "a shard could not be written")])]
     code, out, err = launch("--watch", "--job_name=second")
