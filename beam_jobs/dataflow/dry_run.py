@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,8 +28,9 @@ def show(options: PresampleOptions, place: Place, flags: Sequence[str]) -> None:
     flags = [*flags, "--dry_run=True"]
     job = driver.make_job(options, flags, Output(options.output), RUN_PREFIX + driver.new_run_id())
     pipeline = beam.Pipeline(options=driver.pipeline_options(flags))
-    presample.build(pipeline, job)
-    request = pipeline.run().job
+    with tempfile.TemporaryDirectory() as folder:  # for what the workers would read in the output
+        presample.build(pipeline, dataclasses.replace(job, output=Output(folder)).shared())
+        request = pipeline.run().job
     print("Nothing is sent. The job would be:")
     for name, value in [*_shape(request, place), *_cost(job.source)]:
         print(f"  {name:12}{value}")

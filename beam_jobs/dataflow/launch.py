@@ -6,6 +6,7 @@ import argparse
 import importlib.metadata
 import sys
 import tempfile
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except PresampleError as error:
-        if request.options.verbose:
-            raise
-        return _report([error])
+        return _report([error], request.options.verbose)
+    except Exception as error:
+        text = str(error).strip().splitlines()[-1:] or [""]
+        failed = PresampleError(
+            f"The job was not started: {type(error).__name__}: {text[0]} (--verbose shows all of it)"
+        )
+        return _report([failed.with_traceback(error.__traceback__)], request.options.verbose)
 
 
 def _launch(request: Request, launch: argparse.ArgumentParser) -> int:
@@ -140,7 +145,9 @@ def _say(request: Request, place: Place, job_id: str) -> None:
     print(f"Dataset  {request.options.output}, once the job is done", flush=True)
 
 
-def _report(errors: Sequence[PresampleError]) -> int:
+def _report(errors: Sequence[PresampleError], verbose: bool = False) -> int:
     for error in errors:
         print(f"presample: {error}", file=sys.stderr)
+        if verbose:
+            traceback.print_exception(error)
     return USAGE if any(isinstance(error, UsageError) for error in errors) else DATA_FAILED

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from google.api_core import exceptions
@@ -107,13 +109,14 @@ def test_watch_ends_with_the_jobs_fate(launch: Launch, dataflow_rest: LoopbackDa
     [
         (exceptions.AlreadyExists("There is already an active job named nightly."), "--job_name"),
         (exceptions.TooManyRequests("Quota exceeded for quota metric 'CPUs'."), "quota is used up"),
+        (exceptions.Unauthenticated("Request had expired credentials."), "gcloud auth application-default login"),
         (exceptions.PermissionDenied("The caller does not have permission"), "No permission in project project"),
         (
             exceptions.PermissionDenied("Dataflow API has not been used in project 1 before or it is disabled."),
             "gcloud services enable dataflow.googleapis.com",
         ),
     ],
-    ids=["name taken", "quota", "permission", "api disabled"],
+    ids=["name taken", "quota", "expired", "permission", "api disabled"],
 )
 def test_what_the_service_refuses_is_one_message(
     launch: Launch, dataflow_rest: LoopbackDataflow, error: Exception, message: str
@@ -130,6 +133,23 @@ def test_a_running_job_keeps_its_name(launch: Launch, dataflow_rest: LoopbackDat
     code, out, err = launch("--job_name=nightly")
     assert (code, out) == (1, "")
     assert "another --job_name" in err
+
+
+def test_a_bucket_of_somebody_elses(
+    launch: Launch, dataflow_rest: LoopbackDataflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refuses(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(403, "worker@project does not have storage.buckets.get access")
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refuses)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
+    code, out, err = launch(bucket="gs://theirs", output="gs://theirs/clicks")
+    server.shutdown()
+    assert (code, out) == (1, "")
+    assert "--bucket gs://theirs may not be read with these credentials" in err
+    assert dataflow_rest.service.calls == []
 
 
 @pytest.mark.parametrize(
