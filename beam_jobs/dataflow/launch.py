@@ -40,9 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _report([error], request.options.verbose)
     except Exception as error:
         text = str(error).strip().splitlines()[-1:] or [""]
-        failed = PresampleError(
-            f"The job was not started: {type(error).__name__}: {text[0]} (--verbose shows all of it)"
-        )
+        failed = PresampleError(f"The job was not started: {type(error).__name__}: {text[0]} (--verbose shows it all)")
         return _report([failed.with_traceback(error.__traceback__)], request.options.verbose)
 
 

@@ -140,15 +140,21 @@ def test_a_bucket_of_somebody_elses(
 ) -> None:
     class Refuses(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_error(403, "worker@project does not have storage.buckets.get access")
+            self.send_response(403)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Says nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Refuses)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
     code, out, err = launch(bucket="gs://theirs", output="gs://theirs/clicks")
     server.shutdown()
-    assert (code, out) == (1, "")
+    assert (code, out, err.count("\n")) == (1, "", 2)
     assert "--bucket gs://theirs may not be read with these credentials" in err
+    assert "--output gs://theirs/clicks may not be read with these credentials" in err
     assert dataflow_rest.service.calls == []
 
 
