@@ -54,7 +54,7 @@ class Jobs:
         self.on_trouble: Callable[[Exception | None], None] = lambda _: None
         self._pause = max(pause, 0.01)
         self._credentials = credentials
-        transport, options = _address(place.endpoint)
+        transport, options = address_of(place.endpoint)
         common = {"credentials": credentials, "client_options": options, "transport": transport}
         self._jobs = dataflow.JobsV1Beta3Client(**common)
         self._messages = dataflow.MessagesV1Beta3Client(**common)
@@ -162,7 +162,7 @@ def _is_transient(error: Exception) -> bool:
     return passing or isinstance(error, _TRANSIENT)
 
 
-def _address(endpoint: str | None) -> tuple[str | None, client_options.ClientOptions | None]:
+def address_of(endpoint: str | None) -> tuple[str | None, client_options.ClientOptions | None]:
     """Transport and options for an endpoint, chosen as Beam's runner does."""
     address = (endpoint or "").strip().rstrip("/")
     if not address:
