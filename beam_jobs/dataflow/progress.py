@@ -86,12 +86,12 @@ class Snapshot:
         total = self.about.source_bytes
         if not total:
             return None
-        at = PHASES.index(self.phase)
-        passes = (("profile", PHASES.index("counting")), ("draw", PHASES.index("drawing")))
-        done = [
-            1.0 if at > index else min(1.0, self.counters.get(stage, "bytes_read") / total) for stage, index in passes
-        ]
-        return sum(done) / len(done)
+        read = 0.0
+        for phase in ("counting", "drawing"):
+            stage, _, size = _COUNTED[phase]
+            over = self.state == "DONE" or PHASES.index(self.phase) > PHASES.index(phase)
+            read += 1 if over else min(1.0, self.counters.get(stage, size) / total)
+        return read / 2
 
 
 class Tracker:

@@ -123,6 +123,12 @@ def test_classes_that_do_not_add_up_are_not_shown(
     assert [(each["rows_read"], each["rows_written"]) for each in progress["classes"]] == [(None, 10), (None, 10)]
 
 
+def test_all_is_read_of_a_job_that_is_done(dataflow_rest: LoopbackDataflow, capsys: pytest.CaptureFixture[str]) -> None:
+    """Though pass 1 may read a few columns only, and counters may be late."""
+    assert watch_job(dataflow_rest, Stage("DONE", counters=counted(5000, 10)), flags=("--json",)) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["read_fraction"] == 1
+
+
 def test_twenty_classes_are_shown(dataflow_rest: LoopbackDataflow, capsys: pytest.CaptureFixture[str]) -> None:
     rows: dict[Counter, int] = {(PROFILE, f"class_rows_read/train/c{k}"): 100 + k for k in range(50)}
     total = sum(rows.values())
