@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +13,7 @@ from beam_jobs.failures import BandMissedError
 from beam_jobs.layout import Layout, bisect
 from beam_jobs.sources.block import IntArray
 from tfrecord_io.hashing import UInt64Array
+from tfrecord_io.plan import Stratum
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -71,48 +71,33 @@ class Candidates:
         if chosen.unsure.any():
             self.band.append(Band.of(chosen, np.flatnonzero(chosen.unsure)))
 
-    def packed(self) -> PackedCandidates:
-        """The same for the way to the cut: of many classes, most have nothing in one range."""
-        cells = np.flatnonzero(self.sure)
-        return PackedCandidates(len(self.sure), cells, self.sure[cells], Band.join(self.band))
+    def groups(self, layout: Layout) -> Iterator[tuple[int, PackedCandidates]]:
+        """The same by groups of strata, on the way to the cuts: of many classes, most have nothing in one range."""
+        cells, band = np.flatnonzero(self.sure), Band.join(self.band)
+        of_cell = layout.cut_group[np.searchsorted(layout.first_cut, cells, side="right") - 1]
+        of_row = layout.cut_group[band.strata]
+        for group in np.unique(np.concatenate([of_cell, of_row])).tolist():
+            mine = cells[of_cell == group]
+            yield group, PackedCandidates(mine, self.sure[mine], band.take(np.flatnonzero(of_row == group)))
 
 
 @dataclass(frozen=True)
 class PackedCandidates:
-    """Candidates of some ranges: the counts [c] of those of `cuts` cells that are not 0, and the rows of the bands."""
+    """Candidates of some ranges and a group of strata: counts [c] of `cells` that are not 0, and rows of the bands."""
 
-    cuts: int
     cells: IntArray
     counts: IntArray
     band: Band
 
-
-class MergeCandidates(beam.CombineFn):
-    """PackedCandidates -> those of all ranges. Memory: O(cuts + rows in bands)."""
-
-    def create_accumulator(self) -> Candidates:
-        """Nothing yet."""
-        return Candidates(np.zeros(0, np.int64))
-
-    def add_input(self, accumulator: Candidates, element: PackedCandidates) -> Candidates:
-        """Adds those of one range."""
-        if not len(accumulator.sure):
-            accumulator.sure = np.zeros(element.cuts, np.int64)
-        accumulator.sure[element.cells] += element.counts
-        if len(element.band.u):
-            accumulator.band.append(element.band)
-        return accumulator
-
-    def merge_accumulators(self, accumulators: Iterable[Candidates]) -> Candidates:
-        """Adds those of several ranges."""
-        total = self.create_accumulator()
-        for accumulator in accumulators:
-            self.add_input(total, accumulator.packed())
-        return total
-
-    def extract_output(self, accumulator: Candidates) -> PackedCandidates:
-        """The sum."""
-        return accumulator.packed()
+    @classmethod
+    def join(cls, parts: Iterable[PackedCandidates]) -> PackedCandidates:
+        """Those of several ranges."""
+        parts = list(parts)
+        none = np.zeros(0, np.int64)
+        cells, owner = np.unique(np.concatenate([none, *(part.cells for part in parts)]), return_inverse=True)
+        counts = np.zeros(len(cells), np.int64)
+        np.add.at(counts, owner, np.concatenate([none, *(part.counts for part in parts)]))
+        return cls(cells, counts, Band.join([part.band for part in parts]))
 
 
 @dataclass(frozen=True)
@@ -134,34 +119,61 @@ class Cuts:
         return found - starts, found < stops
 
 
-def find_cuts(layout: Layout, found: PackedCandidates) -> Cuts:
-    """Ranks the rows of all bands. O(rows in bands).
+def find_cuts(layout: Layout, group: int, parts: Iterable[PackedCandidates]) -> PartOfCuts:
+    """Ranks the rows of the bands of a group of strata. O(rows in bands).
 
     Raises:
       BandMissedError: a band did not hold its cut; draw again with a wider one.
     """
-    strata = layout.plan.strata
-    sure = np.zeros(len(layout.last), np.int64)
-    sure[found.cells] = found.counts
+    found = PackedCandidates.join(parts)
+    strata = np.flatnonzero(layout.cut_group[:-1] == group)
+    cuts = slice(layout.first_cut[strata[0]], layout.first_cut[strata[-1] + 1])
+    sure = np.zeros(cuts.stop - cuts.start, np.int64)
+    sure[found.cells - cuts.start] = found.counts
     rows = found.band.take(_ranked(found.band))
-    owner = np.repeat(np.arange(len(strata)), [len(stratum.cuts) for stratum in strata])
-    drawn = np.array([stratum.drawn for stratum in strata], np.int64)
-    number = np.arange(len(owner)) - layout.first_cut[owner] + 1
-    before = np.cumsum(sure) - (np.cumsum(sure) - sure)[layout.first_cut[owner]]
+    members = [layout.plan.strata[index] for index in strata.tolist()]
+    owner = np.repeat(np.arange(len(members)), [len(stratum.cuts) for stratum in members])
+    drawn = np.array([stratum.drawn for stratum in members], np.int64)
+    first = layout.first_cut[strata] - cuts.start
+    number = np.arange(len(owner)) - first[owner] + 1
+    before = np.cumsum(sure) - (np.cumsum(sure) - sure)[first[owner]]
     wanted = number * drawn[owner] - before
-    waiting = np.bincount(rows.strata, minlength=len(strata) + 1)
+    waiting = np.bincount(rows.strata - strata[0], minlength=len(members))
     offset = np.cumsum(waiting) - waiting
-    cuts = _checked(layout, owner, wanted, waiting[owner])
-    last = (offset[owner] + wanted - 1)[cuts]
+    inside = _checked(members, owner, wanted, waiting[owner])
+    last = (offset[owner] + wanted - 1)[inside]
     beyond = np.zeros(len(owner), bool)
-    beyond[cuts] = rows.u[last] > layout.last[cuts]
+    beyond[inside] = rows.u[last] > layout.last[cuts][inside]
     follows = np.flatnonzero(wanted < waiting[owner])
-    beyond[follows] |= rows.u[(offset[owner] + wanted)[follows]] < layout.sure[follows]
+    beyond[follows] |= rows.u[(offset[owner] + wanted)[follows]] < layout.sure[cuts][follows]
     if beyond.any():
-        raise _missed(layout, int(owner[np.argmax(beyond)]))
+        raise _missed(members[int(owner[np.argmax(beyond)])])
     places = np.zeros(len(owner), np.int64)
-    places[cuts] = last
-    return Cuts(layout.first_cut, wanted > 0, rows.take(places) if len(rows.u) else rows)
+    places[inside] = last
+    return PartOfCuts(cuts.start, wanted > 0, rows.take(places) if len(rows.u) else None)
+
+
+@dataclass(frozen=True)
+class PartOfCuts:
+    """Cuts from `start` on: whether rows of a band lie in front of each, and the last one; None where all have none."""
+
+    start: int
+    some: BoolArray
+    rows: Band | None
+
+
+def join_cuts(layout: Layout, parts: Iterable[PartOfCuts]) -> Cuts:
+    """The cuts of all groups."""
+    none = np.zeros(len(layout.last), np.int64)
+    some = np.zeros(len(layout.last), bool)
+    rows = Band(none, none.astype(np.uint64), none.copy(), none.astype(np.uint64))
+    for part in parts:
+        cuts = slice(part.start, part.start + len(part.some))
+        some[cuts] = part.some
+        if part.rows is not None:
+            rows.strata[cuts], rows.u[cuts] = part.rows.strata, part.rows.u
+            rows.files[cuts], rows.positions[cuts] = part.rows.files, part.rows.positions
+    return Cuts(layout.first_cut, some, rows)
 
 
 def _ranked(rows: Band) -> IntArray:
@@ -172,14 +184,13 @@ def _ranked(rows: Band) -> IntArray:
     return order
 
 
-def _checked(layout: Layout, owner: IntArray, wanted: IntArray, waiting: IntArray) -> IntArray:
+def _checked(strata: list[Stratum], owner: IntArray, wanted: IntArray, waiting: IntArray) -> IntArray:
     """The cuts with rows of a band in front of them; there must be as many as are wanted."""
     missed = np.flatnonzero((wanted < 0) | (wanted > waiting))
     if len(missed):
-        raise _missed(layout, int(owner[missed[0]]))
+        raise _missed(strata[int(owner[missed[0]])])
     return np.flatnonzero(wanted > 0)
 
 
-def _missed(layout: Layout, index: int) -> BandMissedError:
-    stratum = layout.plan.strata[index]
+def _missed(stratum: Stratum) -> BandMissedError:
     return BandMissedError(f"The band of class {stratum.label!r} in {stratum.split} missed its cut.")

@@ -10,11 +10,11 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 
 from beam_jobs.chosen import Chosen
-from beam_jobs.cut import Band, Candidates, Cuts
-from beam_jobs.facts import Facts
+from beam_jobs.cut import Band, Candidates
+from beam_jobs.facts import Facts, Waiting
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
-from beam_jobs.kept_rows import Places, columns_of, kept_rows, strata_of, unsure_rows
+from beam_jobs.kept_rows import Places, kept_rows, unsure_rows
 from beam_jobs.layout import Layout
 from beam_jobs.memory import keep_freed_memory
 from beam_jobs.ordered import ordered_map
@@ -22,10 +22,11 @@ from beam_jobs.packed import Packed
 from beam_jobs.profile import PartNotes, identity_digest
 from beam_jobs.progress import PROGRESS
 from beam_jobs.rejects import RejectedRow, bad_row
-from beam_jobs.shuffle import Outbox, Parcel, receive
+from beam_jobs.shuffle import Outbox
 from beam_jobs.sources.block import Block, IntArray, Range, Stored
 from beam_jobs.sources.meter import METER
 from beam_jobs.unique_ids import IdGroups
+from beam_jobs.unsure import UnsureBox
 from tfrecord_io import hashing
 from tfrecord_io.errors import SourceError
 from tfrecord_io.hashing import UInt64Array
@@ -34,7 +35,7 @@ _CONVERT_ROWS = 4_096
 
 
 class DrawPart(beam.DoFn):
-    """(PartNotes, layout) -> (bucket, parcel of rows); unsure rows, PackedCandidates and Facts under their tags."""
+    """(PartNotes, layout) -> (bucket, parcel of rows); Unsure, candidates and Facts under their tags."""
 
     CANDIDATES = "candidates"
     FACTS = "facts"
@@ -56,22 +57,22 @@ class DrawPart(beam.DoFn):
         with reported():
             layout = packed.value()
             candidates, facts, ids = Candidates(np.zeros(len(layout.last), np.int64)), Facts(), IdGroups(layout)
-            outbox, waiting = Outbox(self._job, layout), Outbox(self._job, None)
-            for kept, unsure in self._draw(notes, layout, candidates, facts, ids):
+            outbox, unsure = Outbox(self._job, layout), UnsureBox(self._job)
+            for kept, waiting in self._draw(notes, layout, candidates, facts, ids):
                 self._kept.inc(kept.num_rows)
                 yield from outbox.add(kept)
-                yield from (beam.pvalue.TaggedOutput(self.UNSURE, parcel) for _, parcel in waiting.add(unsure))
+                yield from (beam.pvalue.TaggedOutput(self.UNSURE, rows) for rows in unsure.add(*waiting))
             yield from outbox.flush()
-            yield from (beam.pvalue.TaggedOutput(self.UNSURE, parcel) for _, parcel in waiting.flush())
+            yield from (beam.pvalue.TaggedOutput(self.UNSURE, rows) for rows in unsure.flush())
             self._rows.inc(sum(notes.rows))
             self._bytes.inc(METER.take())
             yield from (beam.pvalue.TaggedOutput(self.IDS, group) for group in ids.groups)
-        yield beam.pvalue.TaggedOutput(self.CANDIDATES, candidates.packed())
+        yield from (beam.pvalue.TaggedOutput(self.CANDIDATES, group) for group in candidates.groups(layout))
         yield beam.pvalue.TaggedOutput(self.FACTS, facts)
 
     def _draw(
         self, notes: PartNotes, layout: Layout, candidates: Candidates, facts: Facts, ids: IdGroups
-    ) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
+    ) -> Iterator[tuple[pa.RecordBatch, tuple[pa.RecordBatch, Waiting]]]:
         job = self._job
         choose = _Choose(job, layout)
 
@@ -82,12 +83,11 @@ class DrawPart(beam.DoFn):
         picked = ordered_map(choose, _with_strata(job, notes, layout), job.block_threads)
         for chosen, stored, kept in ordered_map(convert, _in_batches(picked), job.threads):
             candidates.add(layout, chosen)
-            self._note(facts, chosen, stored)
             if chosen.ids:
                 ids.add(chosen.ids)
-            yield kept, _unsure_rows(chosen, stored)
+            yield kept, (_unsure_rows(chosen, stored), self._note(facts, chosen, stored))
 
-    def _note(self, facts: Facts, chosen: Chosen, stored: Stored) -> None:
+    def _note(self, facts: Facts, chosen: Chosen, stored: Stored) -> Waiting:
         for reject in stored.rejects:
             at = reject.row
             row = RejectedRow.of(self._job.source.files[chosen.files[at]], reject)
@@ -96,29 +96,7 @@ class DrawPart(beam.DoFn):
                 raise bad_row(row, self._job.source.format)
             unsure = Band.of(chosen, np.array([at])) if chosen.unsure[at] else None
             facts.lose((int(chosen.strata[at]), int(chosen.folds[at])), copies, row, unsure)
-        facts.stored.note(chosen, stored)
-
-
-class SettleUnsure(beam.DoFn):
-    """A parcel of unsure rows, with layout and cuts -> (bucket, parcel) of those that are in."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._kept = Metrics.counter("presample.draw", "rows_kept")
-
-    def process(self, waiting: Parcel, packed: Packed[Layout], cuts: Cuts) -> Iterator[tuple[int, Parcel]]:
-        """Looks up the fold of each."""
-        with reported():
-            rows, layout = receive(self._job, [waiting]), packed.value()
-            strata, u, places = strata_of(rows)
-            folds, inside = cuts.folds_of(Band(strata, u, places.files.astype(np.int64), places.positions))
-            at = np.flatnonzero(inside)
-            self._kept.inc(len(at))
-            shards = layout.shard_of(strata[at], folds[at], places.order[at])
-            columns = columns_of(rows, kept=False).take(pa.array(at))
-            outbox = Outbox(self._job, layout)
-            yield from outbox.add(kept_rows(shards, places.take(at), columns))
-            yield from outbox.flush()
+        return facts.stored.note(chosen, stored)
 
 
 class _Choose:

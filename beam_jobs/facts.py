@@ -48,25 +48,20 @@ class Waiting:
 
 @dataclass
 class StoredFacts:
-    """Facts about some stored rows; `waiting` are rows whose facts may not count."""
+    """Facts about some stored rows."""
 
     rows: int = 0
     absent: set[str] = field(default_factory=set)
     features: Seen = field(default_factory=dict)
-    waiting: list[Waiting] = field(default_factory=list)
 
-    def note(self, chosen: Chosen, stored: Stored) -> None:
-        """Adds the facts of rows that were stored."""
+    def note(self, chosen: Chosen, stored: Stored) -> Waiting:
+        """Adds the facts of rows that were stored and are surely in; returns the others."""
         good = stored.good
         unsure = chosen.copies[good] == 0
-        at = good[unsure]
-        band = Band.of(chosen, at)
-        rows = Waiting(band, stored.absent, stored.features)
-        self.merge(rows.facts(~unsure))
-        if len(at):
-            absent = {name: missing[unsure] for name, missing in stored.absent.items()}
-            features = stored.features.take(unsure) if stored.features else None
-            self.waiting.append(Waiting(band, absent, features))
+        band = Band.of(chosen, good[unsure])
+        self.merge(Waiting(band, stored.absent, stored.features).facts(~unsure))
+        absent = {name: missing[unsure] for name, missing in stored.absent.items()}
+        return Waiting(band, absent, stored.features.take(unsure) if stored.features else None)
 
     def merge(self, other: StoredFacts) -> None:
         """Adds facts of other rows.
@@ -78,13 +73,6 @@ class StoredFacts:
         self.absent |= other.absent
         for name, known in other.features.items():
             widen(self.features, name, known, _WHERE)
-        self.waiting += other.waiting
-
-    def settle(self, cuts: Cuts) -> None:
-        """Adds the facts of the waiting rows that are in, and drops the others."""
-        waiting, self.waiting = self.waiting, []
-        for rows in waiting:
-            self.merge(rows.facts(cuts.folds_of(rows.band)[1]))
 
     def schema(self, known: Schema) -> dict[str, dict[str, Any]]:
         """The features as the manifest lists them.
@@ -148,7 +136,6 @@ class Facts:
                 if not loss.counted:
                     total.log.add([loss.row])
         total.unsure = []
-        total.stored.settle(cuts)
         return total
 
 

@@ -21,6 +21,7 @@ _BUCKET_BYTES = 32 * 10**6
 _BUCKETS = 256
 """Small data is cut into about as many, so that all workers have some."""
 _LARGEST = (1 << 64) - 1
+_ROWS_A_GROUP = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Layout:
 
     `first_cut` [k + 2] says where the cuts of a stratum begin in `last` and `sure` [cuts]: rows with
     u > last lie after the cut, rows with u < sure before it. `reach` is the last cut's `last`.
+    `cut_group` [k + 1] numbers groups of neighbouring strata whose cuts are found together.
     """
 
     plan: Plan
@@ -37,6 +39,7 @@ class Layout:
     draws: npt.NDArray[np.bool_]
     reach: UInt64Array
     first_cut: IntArray
+    cut_group: IntArray
     last: UInt64Array
     sure: UInt64Array
     factors: FloatArray
@@ -61,6 +64,7 @@ class Layout:
             draws=np.array([stratum.drawn > 0 for stratum in strata] + [False]),
             reach=np.array([s.cuts[-1][1] - 1 if s.cuts else 0 for s in strata] + [0], np.uint64),
             first_cut=np.cumsum([0, *(len(stratum.cuts) for stratum in strata), 0]),
+            cut_group=_cut_groups(plan),
             # Bands widen by a rounding error if they must, so that they rise from cut to cut.
             last=_joined([np.maximum.accumulate(each) for each in lasts]),
             sure=_joined([np.minimum.accumulate(each[::-1])[::-1] for each in sures]),
@@ -82,6 +86,13 @@ class Layout:
         shards = self.shards[strata]
         slices = (order >> np.uint64(32)) * shards >> np.uint64(32)
         return self.first_shard[strata] + folds * shards.astype(np.int64) + slices.astype(np.int64)
+
+
+def _cut_groups(plan: Plan) -> IntArray:
+    """As many groups as have some 10 MB of rows in their bands each; of the last entry, rows left out, the last."""
+    waiting = [sum(never - sure for sure, never in s.cuts) * s.source.rows / (_LARGEST + 1) for s in plan.strata]
+    groups = np.floor_divide(np.cumsum([*waiting, 0.0]), _ROWS_A_GROUP).astype(np.int64)
+    return np.unique(groups, return_inverse=True)[1].astype(np.int64)
 
 
 def bisect(

@@ -15,35 +15,32 @@ if __name__ == "__main__":
 
     sys.exit(command())
 
-import dataclasses
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import apache_beam as beam
+import numpy as np
 
-from beam_jobs.audit import Draft, Publication, audit, check_bad_fraction
-from beam_jobs.cut import Cuts, MergeCandidates, PackedCandidates, find_cuts
-from beam_jobs.draw import DrawPart, SettleUnsure
+from beam_jobs.audit import Draft, Publication, audit
+from beam_jobs.cut import Cuts, PackedCandidates, PartOfCuts, find_cuts, join_cuts
+from beam_jobs.draw import DrawPart
 from beam_jobs.facts import Facts, MergeFacts
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
 from beam_jobs.layout import Layout
 from beam_jobs.output import Output
 from beam_jobs.packed import Packed
-from beam_jobs.profile import MergeProfiles, Profile, ProfilePart, check_classes
+from beam_jobs.planning import make_layout
+from beam_jobs.profile import MergeProfiles, Profile, ProfilePart
 from beam_jobs.publish import packs, place, publish
 from beam_jobs.sources.block import Part
 from beam_jobs.unique_ids import RefuseEqualIds
+from beam_jobs.unsure import SettleUnsure
 from beam_jobs.write_shards import WriteBucket, WrittenShard
-from tfrecord_io.errors import PlanError, SourceError
 from tfrecord_io.manifest import Manifest
-from tfrecord_io.plan import make_plan
-from tfrecord_io.strategy import parse_strategy
 
 PLAN_NOTE = "plan"
 _GROUP_BYTES = 16 * 10**6
-MOST_SHARDS = 1_000_000
-"""Each takes memory while it is planned, and a line in the manifest."""
 
 
 def build(pipeline: beam.Pipeline, job: Job) -> None:
@@ -79,14 +76,17 @@ def flow(parts: beam.PCollection, once: beam.PCollection, job: Job) -> beam.PCol
     )
     ids = drawn[DrawPart.IDS] | "GroupIds" >> beam.GroupByKey()
     checked = beam.pvalue.AsList(ids | "RefuseEqualIds" >> beam.ParDo(RefuseEqualIds(job)))
-    candidates = beam.pvalue.AsSingleton(
-        drawn[DrawPart.CANDIDATES] | "MergeCandidates" >> beam.CombineGlobally(MergeCandidates())
+    groups = once | "CutGroups" >> beam.FlatMap(cut_groups, layout)
+    found = (groups, drawn[DrawPart.CANDIDATES]) | "Candidates" >> beam.Flatten() | "GroupCuts" >> beam.GroupByKey()
+    cut = beam.pvalue.AsList(found | "Cut" >> beam.Map(cut_bands, layout))
+    cuts = beam.pvalue.AsSingleton(once | "Cuts" >> beam.Map(all_cuts, layout, cut))
+    settled = drawn[DrawPart.UNSURE] | "SettleUnsure" >> beam.ParDo(SettleUnsure(job), layout, cuts).with_outputs(
+        SettleUnsure.FACTS, main="rows"
     )
-    cuts = beam.pvalue.AsSingleton(once | "Cut" >> beam.Map(cut_bands, layout, candidates))
-    settled = drawn[DrawPart.UNSURE] | "SettleUnsure" >> beam.ParDo(SettleUnsure(job), layout, cuts)
-    buckets = (drawn.rows, settled) | beam.Flatten() | "Buckets" >> beam.GroupByKey()
+    buckets = (drawn.rows, settled.rows) | beam.Flatten() | "Buckets" >> beam.GroupByKey()
     written = beam.pvalue.AsList(buckets | "WriteShards" >> beam.ParDo(WriteBucket(job), layout))
-    facts = beam.pvalue.AsSingleton(drawn[DrawPart.FACTS] | "MergeFacts" >> beam.CombineGlobally(MergeFacts()))
+    learnt = (drawn[DrawPart.FACTS], settled[SettleUnsure.FACTS]) | "Facts" >> beam.Flatten()
+    facts = beam.pvalue.AsSingleton(learnt | "MergeFacts" >> beam.CombineGlobally(MergeFacts()))
     audited = once | "Audit" >> beam.Map(audit_shards, job, layout, profile, cuts, facts, written, checked)
     return publication(audited, job)
 
@@ -144,10 +144,21 @@ def note_plan(layout: Packed[Layout], job: Job) -> None:
         file.write(pickle.dumps(layout.value().plan))
 
 
-def cut_bands(_: None, layout: Packed[Layout], candidates: PackedCandidates) -> Cuts:
+def cut_groups(_: None, layout: Packed[Layout]) -> Iterator[tuple[int, PackedCandidates]]:
+    """Every group of strata, so that each is cut, whether or not a row was drawn for it."""
+    nothing = PackedCandidates.join([])
+    return ((group, nothing) for group in np.unique(layout.value().cut_group[:-1]).tolist())
+
+
+def cut_bands(group: tuple[int, Iterable[PackedCandidates]], layout: Packed[Layout]) -> PartOfCuts:
     """The stage Cut."""
     with reported():
-        return find_cuts(layout.value(), candidates)
+        return find_cuts(layout.value(), *group)
+
+
+def all_cuts(_: None, layout: Packed[Layout], parts: list[PartOfCuts]) -> Packed[Cuts]:
+    """The stage Cuts."""
+    return Packed(join_cuts(layout.value(), parts))
 
 
 def audit_shards(
@@ -155,7 +166,7 @@ def audit_shards(
     job: Job,
     layout: Packed[Layout],
     profile: Packed[Profile],
-    cuts: Cuts,
+    cuts: Packed[Cuts],
     facts: Packed[Facts],
     written: list[Packed[list[WrittenShard]]],
     _checked: list[None],  # waited for, so that nothing is published before ids are known to differ
@@ -163,7 +174,7 @@ def audit_shards(
     """The stage Audit."""
     with reported():
         shards = [shard for bucket in written for shard in bucket.value()]
-        return Packed(audit(job, layout.value(), profile.value(), cuts, facts.value(), shards))
+        return Packed(audit(job, layout.value(), profile.value(), cuts.value(), facts.value(), shards))
 
 
 def place_shards(files: list[Draft], job: Job) -> int:
@@ -184,51 +195,6 @@ def delete_unfinished(manifest: Packed[Manifest], *folders: tuple[Output, str]) 
         for output, name in folders:
             output.delete_folder(name)
     return manifest.value()
-
-
-def make_layout(job: Job, profile: Profile) -> Layout:
-    """Checks what pass 1 found, and plans.
-
-    Raises:
-      PresampleError: no rows, too many bad ones or too many classes, a strategy that does not fit
-        them, or a disk too small for the result.
-    """
-    tallies = profile.tallies.as_dict()
-    rows = sum(tally.rows for tally in tallies.values())
-    check_bad_fraction(job, profile.rejects, profile.rejects.total, profile.rows, "rows")
-    if not rows and profile.filtered:
-        raise SourceError(
-            f"--where {job.options.where!r} leaves out all {profile.filtered:,} rows that it judged. Let more pass."
-        )
-    if not rows:
-        if not job.options.input:
-            raise SourceError("The PCollection holds no usable rows. Check the steps before Presample.")
-        raise SourceError(
-            f"--input {' '.join(job.options.input)}: the files hold no usable rows. Check that there is more than a "
-            "header in them."
-        )
-    check_classes(len({label for _, label in tallies}), rows, job.options)
-    plan = make_plan(
-        tallies,
-        splits=job.splits,
-        label_dtype=job.source.label_dtype,
-        strategy=parse_strategy(job.options.strategy),
-        weights=job.options.weights,
-        shard_size=job.options.shard_size,
-        row_bytes=job.sizes.row_bytes,
-        max_rows=job.options.max_rows,
-        folds=job.options.folds,
-        band_nats=job.band_nats,
-    )
-    if not job.options.plan_only:
-        job.output.check_space(plan.bytes, job.options.compression == "gzip", spilled=job.spill is not None)
-    shards = sum(stratum.shards * stratum.folds for stratum in plan.strata)
-    if shards > MOST_SHARDS:
-        raise PlanError(
-            f"The plan has {shards:,} shards, more than the {MOST_SHARDS:,} that a dataset may have. Keep fewer rows "
-            f"(--strategy {job.options.strategy}) or write larger shards (--shard_size {job.options.shard_size})."
-        )
-    return Layout.of(dataclasses.replace(plan, filtered_rows=profile.filtered))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
