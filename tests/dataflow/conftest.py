@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,3 +57,13 @@ def dataflow_grpc() -> Iterator[LoopbackDataflow]:
     service = DataflowService()
     with grpc_front(service) as port:
         yield LoopbackDataflow(service, f"127.0.0.1:{port}")
+
+
+@pytest.fixture
+def dataflow_runs(dataflow_rest: LoopbackDataflow, tmp_path: Path) -> Iterator[LoopbackDataflow]:
+    """Over REST; jobs are run for real, from what was staged. Submitting one takes 10 s, and running it as long."""
+    from tests.dataflow.executor import Executor
+
+    executor = dataflow_rest.service.runs = Executor(tmp_path, dict(os.environ))
+    yield dataflow_rest
+    executor.close()
