@@ -57,11 +57,14 @@ def _parse(argv: Sequence[str]) -> tuple[PresampleOptions | None, list[str], arg
         return None, [], parser
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(
+    prog: str = "presample run",
+    description: str = "Counts classes, draws an exact sample of each, and writes weighted TFRecords with a manifest.",
+) -> argparse.ArgumentParser:
     """The command's own flags; Beam's are passed on."""
     parser = _Parser(
-        prog="presample run",
-        description="Counts classes, draws an exact sample of each, and writes weighted TFRecords with a manifest.",
+        prog=prog,
+        description=description,
         epilog="Other flags go to Beam's PipelineOptions, like --runner or --direct_num_workers.",
         allow_abbrev=False,
     )
@@ -133,7 +136,7 @@ def check_beam_args(beam_args: Sequence[str], parser: argparse.ArgumentParser) -
             raise UsageError(f"What is {argument!r} for? It follows no flag. Put values with spaces in quotes.")
         near = difflib.get_close_matches(flag, known, 1)
         hint = f" Did you mean {near[0]}?" if near else f" {parser.prog} --help lists the flags."
-        raise UsageError(f"Unknown flag {flag}: neither presample run nor Beam has it.{hint}")
+        raise UsageError(f"Unknown flag {flag}: neither {parser.prog} nor Beam has it.{hint}")
     if settings.runner:
         _check_runner(settings.runner)
 
