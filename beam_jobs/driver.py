@@ -93,24 +93,6 @@ def _started(options: PresampleOptions, beam_args: Sequence[str], run_id: str | 
         raise
 
 
-def submit(options: PresampleOptions, beam_args: Sequence[str] = ()) -> PipelineResult:
-    """Starts the job on a runner's service, and does not wait for it.
-
-    Raises:
-      PresampleError: as `run`, as far as it is known before the job starts.
-    """
-    _check_input(options)
-    run_folder = RUN_PREFIX + new_run_id()
-    output = Output(options.output)
-    if output.has_dataset():
-        refuse_to_replace(output, options.overwrite)
-    job = make_job(options, beam_args, output, run_folder)
-    output.prepare(run_folder)
-    pipeline = beam.Pipeline(options=pipeline_options(beam_args))
-    presample.build(pipeline, job)
-    return pipeline.run()
-
-
 def plan(options: PresampleOptions, beam_args: Sequence[str] = ()) -> Plan:
     """Counts the classes and plans; writes nothing but, where the runner works elsewhere, notes that it removes again.
 
