@@ -32,8 +32,8 @@ def bucket_name(bucket: str | None) -> str:
     found = _BUCKET.fullmatch(bucket)
     if not found:
         raise UsageError(
-            f"--bucket {bucket!r} is not the name of a bucket. Write it like gs://mine or gs://mine/folder: small "
-            "letters, digits, dashes, dots and underscores."
+            f"--bucket {bucket!r} is not the name of a bucket. Write it like gs://mine or gs://mine/folder: 3 or "
+            "more small letters, digits, dashes, dots and underscores."
         )
     return found[1]
 

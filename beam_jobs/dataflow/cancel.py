@@ -6,6 +6,7 @@ import argparse
 import sys
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 from google.api_core import exceptions
 
@@ -27,8 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with explained(arguments.project, arguments.region):
             job_ids = [checked_job_id(each) for each in dict.fromkeys(arguments.job_ids)]
             jobs = Jobs.of(arguments, pause=min(1.0, arguments.interval))
-        outputs = {job_id: _ask(jobs, job_id) for job_id in _present(jobs, job_ids)}
-        return max(_wait(jobs, job_id, output, arguments.interval) for job_id, output in outputs.items())
+        asked = {job_id: _ask(jobs, job_id) for job_id in _present(jobs, job_ids)}
+        return max(_wait(jobs, job_id, job, arguments.interval) for job_id, job in asked.items())
     except UsageError as error:
         print(f"presample: {error}", file=sys.stderr)
         return 2
@@ -52,13 +53,12 @@ def _present(jobs: Jobs, job_ids: list[str]) -> list[str]:
     return job_ids
 
 
-def _ask(jobs: Jobs, job_id: str) -> str | None:
-    """Asks for the end of a job that runs. Returns the output of one of presample's."""
+def _ask(jobs: Jobs, job_id: str) -> Any:
+    """Asks for the end of a job that runs. Returns the Job as it was before."""
     with explained(jobs.place.project, jobs.place.region, job_id):
         job = jobs.get(job_id, whole=True)
         if state_of(job) in ENDED:
-            print(f"{job_id} has ended already: {state_of(job)}")
-            return None
+            return job
         try:
             jobs.cancel(job_id)
         except exceptions.BadRequest:
@@ -66,10 +66,14 @@ def _ask(jobs: Jobs, job_id: str) -> str | None:
                 raise
         else:
             print(f"{job_id} is asked to end; that may take some minutes.", flush=True)
-    return About.of(job).output
+    return job
 
 
-def _wait(jobs: Jobs, job_id: str, output: str | None, interval: float) -> int:
+def _wait(jobs: Jobs, job_id: str, job: Any, interval: float) -> int:
+    before = state_of(job)
+    if before in ENDED:
+        print(f"{job_id} had ended before: {before}.", file=sys.stdout if before == _CANCELLED else sys.stderr)
+        return 0 if before == _CANCELLED else 1
     pause = threading.Event()
     with explained(jobs.place.project, jobs.place.region, job_id):
         state = state_of(jobs.get(job_id))
@@ -80,6 +84,7 @@ def _wait(jobs: Jobs, job_id: str, output: str | None, interval: float) -> int:
         print(f"presample: {job_id} was not cancelled: it ended as {state}.", file=sys.stderr)
         return 1
     print(f"{job_id} is cancelled.")
+    output = About.of(job).output
     if output:
         print(f"presample clean {output} removes what it left.")
     return 0

@@ -23,7 +23,7 @@ def problems(request: Request) -> list[UsageError]:
 
 def service_complaints(flags: list[str]) -> Iterator[UsageError]:
     """What Beam's own validator has against flags for the Dataflow service. Imports Beam."""
-    from apache_beam.options.pipeline_options import TestOptions
+    from apache_beam.options.pipeline_options import GoogleCloudOptions, TestOptions
     from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
     from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
 
@@ -31,6 +31,9 @@ def service_complaints(flags: list[str]) -> Iterator[UsageError]:
 
     options = pipeline_options(flags)
     options.view_as(TestOptions).dry_run = True  # or it would ask the service about the bucket
+    cloud = options.view_as(GoogleCloudOptions)
+    if "localhost" in cloud.dataflow_endpoint:  # for which it would check nothing
+        cloud.dataflow_endpoint = GoogleCloudOptions.DATAFLOW_ENDPOINT
     for complaint in PipelineOptionsValidator(options, DataflowRunner()).validate():
         yield UsageError(f"The flags for Dataflow do not pass Beam's check: {complaint}")
 

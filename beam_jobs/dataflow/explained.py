@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,8 @@ from google.api_core import exceptions
 from tfrecord_io.errors import PresampleError, UsageError
 
 ROLES = "roles/dataflow.viewer is enough to watch and list, roles/dataflow.developer to start and cancel"
+
+_REQUEST = re.compile(r"^(?:(?:DELETE|GET|PATCH|POST|PUT) https?://\S+: )?(?:\([0-9a-f]{12,16}\): )?")
 
 
 class ServiceError(PresampleError):
@@ -39,8 +42,8 @@ def explained(project: str | None = None, region: str | None = None, job_id: str
 
 
 def brief(error: BaseException) -> str:
-    """The first line of an error, without what Google's libraries put around it."""
-    text = str(getattr(error, "message", "") or error).strip()
+    """The first line of an error, without the request that REST clients put before it, and without a trace's number."""
+    text = _REQUEST.sub("", str(getattr(error, "message", "") or error).strip())
     return (text.splitlines() or [type(error).__name__])[0]
 
 

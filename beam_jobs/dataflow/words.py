@@ -15,7 +15,7 @@ from tfrecord_io.summary import MOST_CLASSES, readable_bytes
 def progress_line(seen: Snapshot) -> str:
     """Like `RUNNING, drawing: 600 rows, 1.2 GB of 4 GB, 10,000 rows/s, about 3 min of reading left`."""
     rows, size = seen.phase_counts
-    parts = [f"{seen.state}, {seen.phase}"]
+    parts = [seen.state if seen.state == "DONE" else f"{seen.state}, {seen.phase}"]
     if rows:
         parts.append(f"{rows:,} rows")
     if size:
