@@ -97,10 +97,22 @@ def test_credentials_that_are_not_there(launch: Launch, monkeypatch: pytest.Monk
 def test_no_credentials_at_all(tmp_path: Path) -> None:
     """In a process of its own, whose home has none: it must not wait long for a machine of Google's."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("GOOGLE_", "CLOUDSDK_"))}
-    flags = "--project=p --region=us-central1 --bucket=gs://mine --input=gs://mine/a --output=gs://mine/d --label=y".split()
+    flags = [
+        "--project=p",
+        "--region=us-central1",
+        "--bucket=gs://mine",
+        "--input=gs://mine/a",
+        "--output=gs://mine/d",
+        "--label=y",
+    ]
     ended = subprocess.run(
         [sys.executable, "-m", "presample", "dataflow", "launch", *flags],
-        env={**environment, "HOME": str(tmp_path), "GCE_METADATA_HOST": "127.0.0.1:9", "GCE_METADATA_IP": "127.0.0.1:9"},
+        env={
+            **environment,
+            "HOME": str(tmp_path),
+            "GCE_METADATA_HOST": "127.0.0.1:9",
+            "GCE_METADATA_IP": "127.0.0.1:9",
+        },
         capture_output=True,
         text=True,
         timeout=20,
