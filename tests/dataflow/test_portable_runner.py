@@ -1,0 +1,76 @@
+"""PortableRunner with Beam's own job service: workers in this process, and workers of an external pool."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from apache_beam.runners.portability.local_job_service import LocalJobServicer
+from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
+
+from presample import cli
+from tests.beam_jobs.conftest import csv_text, run_job
+from tfrecord_io.manifest import Manifest
+
+OPTIONS = {"label": "label", "row_id": ("id",), "splits": "train=0.7,eval=0.3", "folds": 2, "strategy": "ratio=3"}
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of a job service."""
+    service = LocalJobServicer(staging_dir=str(tmp_path_factory.mktemp("staging")))
+    port = service.start_grpc_server(0)
+    yield f"--job_endpoint=localhost:{port}"
+    service.stop()
+
+
+@pytest.fixture(params=["LOOPBACK", "EXTERNAL"])
+def flags(request: pytest.FixtureRequest, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Beam's, for a runner whose workers are elsewhere."""
+    common = ["--runner=PortableRunner", endpoint, f"--environment_type={request.param}"]
+    if request.param == "LOOPBACK":
+        yield common
+        return
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    monkeypatch.setenv("PATH", path)  # the pool's workers are `python`
+    address, pool = BeamFnExternalWorkerPoolServicer.start(use_process=True)
+    yield [*common, f"--environment_config={address}"]
+    pool.stop(None).wait()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    rows = [(i, int(i % 20 == 0), f"row {i}") for i in range(2_000)]
+    path = tmp_path / "a.csv"
+    path.write_text(csv_text("id,label,text", rows))
+    return path
+
+
+def test_the_bytes_of_a_local_run(flags: list[str], source: Path, tmp_path: Path) -> None:
+    local = run_job(tmp_path / "local", source, (), **OPTIONS)
+    made = run_job(tmp_path / "made", source, flags, **OPTIONS)
+    assert made.manifest.dataset_id == local.manifest.dataset_id
+    assert made.files() == local.files()
+    assert made.manifest.to_document()["producer"]["runner"] == "PortableRunner"
+
+
+def test_an_error_is_one_message(
+    flags: list[str], source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    command = ["run", "--input", str(source), f"--output={output}", "--label=label", "--strategy=counts:7=5", *flags]
+    assert cli.main(command) == 1
+    shown = capfd.readouterr().err.splitlines()
+    assert [line for line in shown if line.startswith("presample:")] == [
+        "presample: --strategy names '7', not found in the data. The classes found are 0, 1."
+    ]
+    assert not output.exists()
+
+
+def test_the_command_itself(endpoint: str, source: Path, tmp_path: Path) -> None:
+    command = ["run", f"--input={source}", f"--output={tmp_path / 'out'}", "--label=label", "--runner=PortableRunner"]
+    assert cli.main([*command, endpoint, "--environment_type=LOOPBACK"]) == 0
+    assert Manifest.load(tmp_path / "out").split("train").rows == 200
