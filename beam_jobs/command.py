@@ -106,9 +106,10 @@ def _work(
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        text = str(error).strip().splitlines()[-1:] or [""]
-        wrapped = PresampleError(f"The job failed: {type(error).__name__}: {text[0]} (--verbose shows all of it)")
-        return _fail(wrapped.with_traceback(error.__traceback__), DATA_FAILED, options.verbose)
+        from beam_jobs.runner_errors import one_message
+
+        told = one_message(error).with_traceback(error.__traceback__)
+        return _fail(told, USAGE if isinstance(told, UsageError) else DATA_FAILED, options.verbose)
     if options.plan_only:
         console.show_plan(planned, driver.warnings_of_plan(options, planned))
     else:

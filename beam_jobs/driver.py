@@ -215,12 +215,21 @@ def _run_until_exact(job: Job, beam_args: Sequence[str]) -> None:
 def _run_pipeline(job: Job, beam_args: Sequence[str]) -> None:
     pipeline = _pipeline(job, beam_args)
     try:
-        pipeline.run().wait_until_finish()
+        _wait_for(pipeline.run())
     except Exception as error:
         cause = cause_of(error)
         if cause is None:
             raise
         raise cause from error
+
+
+def _wait_for(result: PipelineResult) -> None:
+    """Sees a job to its end; one that runs elsewhere is cancelled when the user no longer waits for it."""
+    try:
+        result.wait_until_finish()
+    except KeyboardInterrupt:
+        result.cancel()
+        raise
 
 
 def _pipeline(job: Job, beam_args: Sequence[str]) -> beam.Pipeline:

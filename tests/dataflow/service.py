@@ -77,6 +77,8 @@ class DataflowService:
         """What jobs that are created go through."""
         self.runs: Callable[[Record], None] | None = None
         """Runs jobs that are created, in a thread of their own, instead of the script."""
+        self.watched = threading.Event()
+        """Set when somebody has asked how a job is."""
         self.flex_launches: list[api.LaunchFlexTemplateRequest] = []
         self._faults: list[tuple[str, Exception]] = []
         self._lock = threading.RLock()
@@ -135,6 +137,7 @@ class DataflowService:
     def get_job(self, request: api.GetJobRequest) -> api.Job:
         with self._lock:
             record = self._record(request)
+            self.watched.set()
             if record.cancelled.is_set() and self.runs is None:
                 record.show(Stage("CANCELLED"))
             elif record.script:
