@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from typing_extensions import Self
 
+from beam_jobs.ordered import ordered_map
 from beam_jobs.sources import arrow_types, parquet_columns
 from beam_jobs.sources.arrow_types import ArrowColumn
 from beam_jobs.sources.block import (
@@ -37,14 +38,14 @@ from beam_jobs.sources.columns import (
 from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile
 from beam_jobs.sources.label_table import LabelTable
-from beam_jobs.sources.parquet_files import RowGroup, open_file
+from beam_jobs.sources.parquet_files import LoadedRows, RowGroup, open_file
 from beam_jobs.sources.parquet_keys import KeyReader, float_weights, raw_row
 from tfrecord_io.errors import SourceError
 from tfrecord_io.hashing import UInt64Array
 
 BATCH_ROWS = 32_768
-_SAMPLE_GROUPS = 64
-_SAMPLE_BLOCKS = 64
+_SAMPLE_GROUPS = 16
+_SAMPLE_THREADS = 8
 _SAMPLE_ROWS = 4_096
 
 
@@ -87,17 +88,11 @@ class ParquetSource(Source):
                 yield from _blocks(self, file, parquet, group, first, BATCH_ROWS)
 
     def sample(self) -> Iterator[Block]:
-        each = max(1, _SAMPLE_GROUPS // len(self.files))
         step = max(1, len(self.files) // _SAMPLE_GROUPS)
-        for file in self.files[::step][:_SAMPLE_GROUPS]:
-            with open_file(file) as parquet:
-                _check_schema(parquet.schema_arrow, self, file)
-                if not parquet.num_row_groups:
-                    continue
-                groups = sorted({i * parquet.num_row_groups // each for i in range(each)} - {parquet.num_row_groups})
-                blocks = max(1, _SAMPLE_BLOCKS // (len(groups) * min(len(self.files), _SAMPLE_GROUPS)))
-                for group in groups:
-                    yield from itertools.islice(_blocks(self, file, parquet, group, 0, _SAMPLE_ROWS), blocks)
+        files = self.files[::step][:_SAMPLE_GROUPS]
+        load = functools.partial(_sample_of, self, max(1, _SAMPLE_GROUPS // len(files)))
+        for blocks in ordered_map(load, files, _SAMPLE_THREADS):
+            yield from blocks
 
 
 class ParquetBlock(Block):
@@ -107,7 +102,13 @@ class ParquetBlock(Block):
     row_bytes = None
 
     def __init__(
-        self, source: ParquetSource, file: SourceFile, group: RowGroup, index: int, first: int, rows: int
+        self,
+        source: ParquetSource,
+        file: SourceFile,
+        group: RowGroup | LoadedRows,
+        index: int,
+        first: int,
+        rows: int,
     ) -> None:
         self._source = source
         self._file = file
@@ -212,6 +213,23 @@ def _blocks(
     reader = RowGroup(parquet, group, batch_rows, file)
     for index, start in enumerate(range(0, rows, batch_rows)):
         yield ParquetBlock(source, file, reader, index, first + start, min(batch_rows, rows - start))
+
+
+def _sample_of(source: ParquetSource, each: int, file: SourceFile) -> list[ParquetBlock]:
+    """The first rows of up to `each` row groups of a file, spread over it; the fewer groups, the more of each."""
+    sample = []
+    with open_file(file, sample=True) as parquet:
+        _check_schema(parquet.schema_arrow, source, file)
+        count = parquet.num_row_groups
+        groups = sorted({i * count // each for i in range(each)}) if count else []
+        for group in groups:
+            rows = parquet.metadata.row_group(group).num_rows
+            batches = min(each // len(groups), -(-rows // _SAMPLE_ROWS))
+            reader = RowGroup(parquet, group, _SAMPLE_ROWS, file)
+            loaded = LoadedRows(reader, list(source.types), batches)
+            for index, start in enumerate(range(0, min(rows, batches * _SAMPLE_ROWS), _SAMPLE_ROWS)):
+                sample.append(ParquetBlock(source, file, loaded, index, start, min(_SAMPLE_ROWS, rows - start)))
+    return sample
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
