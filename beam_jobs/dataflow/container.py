@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from beam_jobs.command import DATA_FAILED, USAGE, check_beam_args, make_parser
 from beam_jobs.dataflow import defaults
+from beam_jobs.dataflow.request import given
 from beam_jobs.flags import parse
 from tfrecord_io.errors import PresampleError, UsageError
 
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from beam_jobs.dataflow.explained import explained
 
         with explained():
-            driver.submit(options, [*defaults.pool_flags(), *beam_args])
+            driver.submit(options, [*defaults.pool_flags(given(beam_args).get("machine_type")), *beam_args])
     except PresampleError as error:
         print(f"presample: {error}", file=sys.stderr)
         return USAGE if isinstance(error, UsageError) else DATA_FAILED

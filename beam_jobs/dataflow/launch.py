@@ -6,6 +6,7 @@ import argparse
 import importlib.metadata
 import sys
 import tempfile
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except PresampleError as error:
-        if request.options.verbose:
-            raise
-        return _report([error])
+        return _report([error], request.options.verbose)
+    except ModuleNotFoundError:  # the command `presample` says which extra is missing
+        raise
+    except Exception as error:
+        text = str(error).strip().splitlines()[-1:] or [""]
+        failed = PresampleError(f"The job was not started: {type(error).__name__}: {text[0]} (--verbose shows it all)")
+        return _report([failed.with_traceback(error.__traceback__)], request.options.verbose)
 
 
 def _launch(request: Request, launch: argparse.ArgumentParser) -> int:
@@ -58,10 +63,8 @@ def _launch(request: Request, launch: argparse.ArgumentParser) -> int:
             errors = _service_problems(request, place, flags)
             if errors:
                 return _report(errors)
-            if request.template:
-                job_id = _start_template(request, place, credentials, flags)
-            else:
-                job_id = _start(request, place, flags)
+            by_template = request.template is not None
+            job_id = _start_template(request, place, credentials, flags) if by_template else _start(request, flags)
     if job_id is None:
         return 0
     _say(request, place, job_id)
@@ -102,7 +105,7 @@ def _service_problems(request: Request, place: Place, flags: Sequence[str]) -> l
     return service_problems(request.options, str(request.bucket), place.region, pipeline_options(flags))
 
 
-def _start(request: Request, place: Place, flags: list[str]) -> str | None:
+def _start(request: Request, flags: list[str]) -> str | None:
     """Sends the job. Returns its id; None after --dry_run, or where only a template file was written."""
     from beam_jobs import driver
     from beam_jobs.dataflow.dry_run import show
@@ -110,7 +113,7 @@ def _start(request: Request, place: Place, flags: list[str]) -> str | None:
     with tempfile.TemporaryDirectory() as folder:
         flags = flags + _package_flags(request, Path(folder))
         if request.dry_run:
-            show(request.options, place, flags)
+            show(request.options, flags)
             return None
         result = driver.submit(request.options, flags)
     return str(result.job_id()) if getattr(result, "has_job", False) else None
@@ -140,7 +143,9 @@ def _say(request: Request, place: Place, job_id: str) -> None:
     print(f"Dataset  {request.options.output}, once the job is done", flush=True)
 
 
-def _report(errors: Sequence[PresampleError]) -> int:
+def _report(errors: Sequence[PresampleError], verbose: bool = False) -> int:
     for error in errors:
         print(f"presample: {error}", file=sys.stderr)
+        if verbose:
+            traceback.print_exception(error)
     return USAGE if any(isinstance(error, UsageError) for error in errors) else DATA_FAILED

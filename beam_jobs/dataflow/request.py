@@ -122,11 +122,12 @@ def read(argv: Sequence[str], launch: argparse.ArgumentParser) -> Request:
         dry_run=namespace.dry_run,
         watch=namespace.watch,
         beam_args=tuple(beam_args),
-        given=_given(beam_args),
+        given=given(beam_args),
     )
 
 
-def _given(beam_args: Sequence[str]) -> dict[str, str]:
+def given(beam_args: Sequence[str]) -> dict[str, str]:
+    """The values of those of Beam's flags that matter before Beam is imported, by name."""
     reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for name in _READ_HERE:
         reader.add_argument(f"--{name}", *_OTHER_NAMES.get(name, ()), dest=name, nargs="?")

@@ -38,6 +38,13 @@ def service_problems(options: PresampleOptions, bucket: str, region: str, beam_o
             refuse_to_replace(output, options.overwrite)
     except PresampleError as error:
         found.append(error)
+    except Forbidden as error:
+        found.append(
+            ServiceError(
+                f"--output {options.output} may not be read with these credentials: {brief(error)} Ask the bucket's "
+                "owner for roles/storage.objectAdmin on it."
+            )
+        )
     return found
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from google.api_core import exceptions
@@ -86,6 +88,12 @@ def test_a_dry_run_sends_and_stages_nothing(launch: Launch, dataflow_rest: Loopb
     assert (shown["name"], shown["labels"]) == ("shape", "presample=0-1-0")
 
 
+def test_a_dry_run_exports_no_table(launch: Launch, dataflow_rest: LoopbackDataflow) -> None:
+    code, out, _ = launch("--dry_run", "--row_id=id", input="bq://project.data.clicks")
+    assert (code, dataflow_rest.service.calls) == (0, [])
+    assert "bq://project.data.clicks, exported to Parquet first: not in a dry run" in out
+
+
 def test_the_project_may_be_that_of_the_environment(launch: Launch, dataflow_rest: LoopbackDataflow) -> None:
     code, out, _ = launch(project=None)
     assert code == 0
@@ -107,13 +115,14 @@ def test_watch_ends_with_the_jobs_fate(launch: Launch, dataflow_rest: LoopbackDa
     [
         (exceptions.AlreadyExists("There is already an active job named nightly."), "--job_name"),
         (exceptions.TooManyRequests("Quota exceeded for quota metric 'CPUs'."), "quota is used up"),
+        (exceptions.Unauthenticated("Request had expired credentials."), "gcloud auth application-default login"),
         (exceptions.PermissionDenied("The caller does not have permission"), "No permission in project project"),
         (
             exceptions.PermissionDenied("Dataflow API has not been used in project 1 before or it is disabled."),
             "gcloud services enable dataflow.googleapis.com",
         ),
     ],
-    ids=["name taken", "quota", "permission", "api disabled"],
+    ids=["name taken", "quota", "expired", "permission", "api disabled"],
 )
 def test_what_the_service_refuses_is_one_message(
     launch: Launch, dataflow_rest: LoopbackDataflow, error: Exception, message: str
@@ -130,6 +139,29 @@ def test_a_running_job_keeps_its_name(launch: Launch, dataflow_rest: LoopbackDat
     code, out, err = launch("--job_name=nightly")
     assert (code, out) == (1, "")
     assert "another --job_name" in err
+
+
+def test_a_bucket_of_somebody_elses(
+    launch: Launch, dataflow_rest: LoopbackDataflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refuses(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(403)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refuses)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
+    code, out, err = launch(bucket="gs://theirs", output="gs://theirs/clicks")
+    server.shutdown()
+    assert (code, out, err.count("\n")) == (1, "", 2)
+    assert "--bucket gs://theirs may not be read with these credentials" in err
+    assert "--output gs://theirs/clicks may not be read with these credentials" in err
+    assert dataflow_rest.service.calls == []
 
 
 @pytest.mark.parametrize(
