@@ -10,6 +10,8 @@ _ENDED = re.compile(r"Dataflow pipeline failed\. State: (\w+), Error:\n(.*)", re
 _CLIENTS = ("google", "requests")
 """Libraries that talk to Google's services."""
 
+_MORE = "(--verbose shows all of it)"
+
 
 def one_message(error: Exception) -> PresampleError:
     """An error that says what went wrong in one line; a runner's text may be pages of traceback."""
@@ -17,15 +19,14 @@ def one_message(error: Exception) -> PresampleError:
     if known is not None:
         return known
     text, kind = str(error), type(error).__name__
+    if kind == "FutureTimeoutError":  # grpc's
+        return PresampleError("No job service answers at --job_endpoint. Start one, or check its address.")
     ended = _ENDED.search(text)
     if ended and ended[1] == "CANCELLED":
         return PresampleError(f"The job{_id_of(error)} was cancelled before it was done.")
     if ended:
         return PresampleError(f"The job{_id_of(error)} failed on Dataflow: {_last_line(ended[2])} {_MORE}")
     return PresampleError(f"The job failed: {kind}: {_last_line(text)} {_MORE}")
-
-
-_MORE = "(--verbose shows all of it)"
 
 
 def _of_service(error: Exception) -> PresampleError | None:
@@ -49,4 +50,4 @@ def _id_of(error: Exception) -> str:
 
 
 def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or [""])[-1]
+    return (text.strip().splitlines() or ["no reason given"])[-1]

@@ -74,3 +74,12 @@ def test_the_command_itself(endpoint: str, source: Path, tmp_path: Path) -> None
     command = ["run", f"--input={source}", f"--output={tmp_path / 'out'}", "--label=label", "--runner=PortableRunner"]
     assert cli.main([*command, endpoint, "--environment_type=LOOPBACK"]) == 0
     assert Manifest.load(tmp_path / "out").split("train").rows == 200
+
+
+def test_a_job_service_that_is_not_there(source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    command = ["run", f"--input={source}", f"--output={tmp_path / 'out'}", "--label=label", "--runner=PortableRunner"]
+    assert cli.main([*command, "--job_endpoint=127.0.0.1:9", "--job_server_timeout=1"]) == 1
+    shown = capfd.readouterr().err.splitlines()
+    (message,) = [line for line in shown if line.startswith("presample:")]
+    assert "No job service answers at --job_endpoint" in message
+    assert not (tmp_path / "out").exists()
