@@ -45,10 +45,9 @@ class _Front(grpc.GenericRpcHandler):
     def _caller(self, method: str) -> Callable[[Any, grpc.ServicerContext], Any]:
         def call(request: Any, context: grpc.ServicerContext) -> Any:
             try:
-                self._service.before(method)
                 if not self._accepts(dict(context.invocation_metadata()).get("authorization")):
                     raise exceptions.Unauthenticated("Request had invalid authentication credentials.")
-                return getattr(self._service, method)(request)
+                return self._service.serve(method, request)
             except DroppedConnectionError:
                 return context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
             except exceptions.GoogleAPICallError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Iterator
@@ -11,11 +12,9 @@ import pytest
 from apache_beam.runners.portability.local_job_service import LocalJobServicer
 from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
 
+from beam_jobs import PresampleOptions, run
 from presample import cli
-from tests.beam_jobs.conftest import csv_text, run_job
 from tfrecord_io.manifest import Manifest
-
-OPTIONS = {"label": "label", "row_id": ("id",), "splits": "train=0.7,eval=0.3", "folds": 2, "strategy": "ratio=3"}
 
 
 @pytest.fixture(scope="module")
@@ -43,24 +42,31 @@ def flags(request: pytest.FixtureRequest, endpoint: str, monkeypatch: pytest.Mon
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    rows = [(i, int(i % 20 == 0), f"row {i}") for i in range(2_000)]
     path = tmp_path / "a.csv"
-    path.write_text(csv_text("id,label,text", rows))
+    path.write_text("id,label,text\n" + "".join(f"{i},{int(i % 20 == 0)},row {i}\n" for i in range(2_000)))
     return path
 
 
 def test_the_bytes_of_a_local_run(flags: list[str], source: Path, tmp_path: Path) -> None:
-    local = run_job(tmp_path / "local", source, (), **OPTIONS)
-    made = run_job(tmp_path / "made", source, flags, **OPTIONS)
-    assert made.manifest.dataset_id == local.manifest.dataset_id
-    assert made.files() == local.files()
-    assert made.manifest.to_document()["producer"]["runner"] == "PortableRunner"
+    options = PresampleOptions(
+        input=(str(source),), output=str(tmp_path / "local"), label="label", row_id=("id",), folds=2,
+        strategy="ratio=3", splits="train=0.7,eval=0.3",
+    )  # fmt: skip
+    local = run(options)
+    made = run(dataclasses.replace(options, output=str(tmp_path / "made")), flags)
+    assert made.dataset_id == local.dataset_id
+    assert made.to_document()["producer"]["runner"] == "PortableRunner"
+    written = {str(path.relative_to(tmp_path / "made")) for path in tmp_path.glob("made/**/*") if path.is_file()}
+    assert written == {"manifest.json", *local.files()}
+    for path in local.files():
+        assert (tmp_path / "made" / path).read_bytes() == (tmp_path / "local" / path).read_bytes()
 
 
 def test_an_error_is_one_message(
-    flags: list[str], source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    endpoint: str, source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "out"
+    flags = ["--runner=PortableRunner", endpoint, "--environment_type=LOOPBACK"]
     command = ["run", "--input", str(source), f"--output={output}", "--label=label", "--strategy=counts:7=5", *flags]
     assert cli.main(command) == 1
     shown = capfd.readouterr().err.splitlines()

@@ -142,7 +142,7 @@ def test_a_job_that_ends_otherwise(
 def test_a_job_is_created_once_in_bad_weather(dataflow_rest: LoopbackDataflow, bucket: str, run_here: RunHere) -> None:
     service = dataflow_rest.service
     service.scripted = failed(marked(SourceError("the end")))
-    service.fail("create_job", DroppedConnectionError())
+    service.fail("create_job", DroppedConnectionError(served=True))  # the answer is lost: asked again
     service.fail("get_job", exceptions.Unauthenticated("expired"))
     assert run_here(flags(dataflow_rest, bucket, "weather"), 1) == "presample: the end"
     assert (service.called("create_job"), len(service.records)) == (2, 1)
