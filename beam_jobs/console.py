@@ -91,10 +91,7 @@ def show_result(manifest: Manifest, folder: str, warnings_: list[str], notes: li
     console.print(f"The dataset is in {folder}", markup=False)
     for note in notes:
         console.print(note, markup=False)
-    if "://" in folder:
-        console.print("This version of InputFn reads local folders: copy the dataset to one.", markup=False)
-    else:
-        console.print("\n" + reading_snippet(folder, splits=manifest.splits) + "\n", markup=False)
+    console.print("\n" + reading_snippet(folder, splits=manifest.splits) + "\n", markup=False)
     _show_warnings(warnings_)
 
 

@@ -238,6 +238,7 @@ def _pipeline(job: Job, beam_args: Sequence[str]) -> beam.Pipeline:
     facts = options.view_as(JobFacts)
     facts.presample_output = job.output.folder
     facts.presample_source_bytes = sum(file.bytes for file in job.source.files)
+    facts.presample_source_format = job.source.format
     METER.take()  # the sample is no part of a pass
     pipeline = beam.Pipeline(options=options)
     presample.build(pipeline, job.shared())
