@@ -123,6 +123,23 @@ def test_a_job_that_is_refused(
     assert names(f"{bucket}/refused_out") == []
 
 
+INCOMPLETE = [
+    ("--project=", ("--project P",)),
+    ("--temp_location=", ("--temp_location gs://BUCKET/temp", "presample dataflow launch")),
+    ("--temp_location=/tmp", ("--temp_location gs://BUCKET/temp",)),
+    ("--region=us-central1-a", ("--region us-central1-a is a zone",)),
+]
+
+
+@pytest.mark.parametrize(("flag", "words"), INCOMPLETE)
+def test_flags_that_dataflow_needs(
+    dataflow_rest: LoopbackDataflow, bucket: str, run_here: RunHere, flag: str, words: tuple[str, ...]
+) -> None:
+    message = run_here([*flags(dataflow_rest, bucket, "incomplete"), flag], 2)
+    assert all(word in message for word in words), message
+    assert dataflow_rest.service.calls == []
+
+
 ENDED = [
     (failed(marked(SourceError("a.csv, line 3: 'x' is no number."))), "a.csv, line 3: 'x' is no number."),
     (failed("Root cause: out of memory"), "failed on Dataflow: Workflow failed. Causes: a work item failed 4 times."),
