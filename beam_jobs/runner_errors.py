@@ -32,7 +32,7 @@ def one_message(error: Exception) -> PresampleError:
 
 
 def refuse_incomplete(settings: Mapping[str, Any]) -> None:
-    """Names the flags that DataflowRunner lacks, or a wrong region: Beam itself would first look elsewhere, for minutes.
+    """Names the flags that DataflowRunner lacks, or a wrong region: Beam would first look elsewhere, for minutes.
 
     Args:
       settings: all of Beam's options.
@@ -49,8 +49,8 @@ def refuse_incomplete(settings: Mapping[str, Any]) -> None:
     missing += ["--temp_location gs://BUCKET/temp"] * (not any(folder.startswith("gs://") for folder in folders))
     if missing:
         raise UsageError(
-            f"--runner=DataflowRunner needs {' and '.join(missing)}. `presample dataflow launch` needs less: it sets what "
-            "a job on Dataflow wants."
+            f"--runner=DataflowRunner needs {' and '.join(missing)}. `presample dataflow launch` needs less: it "
+            "sets what a job on Dataflow wants."
         )
     if settings["region"]:
         checked_region(settings["region"])
