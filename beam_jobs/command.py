@@ -98,7 +98,7 @@ def _work(
         refuse_incomplete(driver.pipeline_options(beam_args).get_all_options())
         with console.quiet(options.verbose), console.progress_line():
             if options.plan_only:
-                planned = driver.plan(options, beam_args)
+                planned, cost = driver.plan_and_cost(options, beam_args)
             else:
                 manifest = driver.run(options, beam_args, run_id=run_id)
     except UsageError as error:
@@ -111,7 +111,7 @@ def _work(
         told = one_message(error).with_traceback(error.__traceback__)
         return _fail(told, USAGE if isinstance(told, UsageError) else DATA_FAILED, options.verbose)
     if options.plan_only:
-        console.show_plan(planned, driver.warnings_of_plan(options, planned))
+        console.show_plan(planned, cost.lines(), driver.warnings_of_plan(options, planned))
     else:
         notes, warnings = driver.notes_on(options, manifest)
         console.show_result(manifest, options.output, warnings, notes)
