@@ -11,7 +11,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from presample import cli
 from tests.dataflow.conftest import LoopbackDataflow
-from tests.dataflow.test_run_on_dataflow import CSV, put, read
+from tests.dataflow.test_run_on_dataflow import CSV, names, put, read
 from tfrecord_io.manifest import Manifest
 
 Launch = Callable[..., str]
@@ -71,6 +71,8 @@ def test_a_failure_inside_the_job(
     assert "--strategy names '7', not found in the data. The classes found are 0, 1." in shown.out + shown.err
     assert "Traceback" not in shown.out + shown.err
     assert not FileSystems.exists(f"{bucket}/failing_out/manifest.json")
+    assert cli.main(["clean", f"{bucket}/failing_out"]) == 0
+    assert names(f"{bucket}/failing_out") == []
 
 
 @pytest.mark.dataflow
