@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +15,11 @@ from apache_beam.runners.portability.local_job_service import LocalJobServicer
 from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
 
 from beam_jobs import PresampleOptions, run
+from beam_jobs.command import check_beam_args, make_parser
 from presample import cli
 from tfrecord_io.manifest import Manifest
+
+PAGE = (Path(__file__).parents[2] / "docs/runners.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +81,22 @@ def test_an_error_is_one_message(
     assert not output.exists()
 
 
-def test_the_command_itself(endpoint: str, source: Path, tmp_path: Path) -> None:
-    command = ["run", f"--input={source}", f"--output={tmp_path / 'out'}", "--label=label", "--runner=PortableRunner"]
-    assert cli.main([*command, endpoint, "--environment_type=LOOPBACK"]) == 0
-    assert Manifest.load(tmp_path / "out").split("train").rows == 200
+def test_the_command_of_the_page(endpoint: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (typed,) = re.findall(r"^    presample (run .*?[^\\])$", PAGE, re.MULTILINE | re.DOTALL)
+    here = typed.replace("\\\n", " ").replace("clicked", "label").replace("--job_endpoint=localhost:8099", endpoint)
+    (tmp_path / "data").mkdir()
+    source.rename(tmp_path / "data/a.csv")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(shlex.split(here)) == 0
+    assert Manifest.load("dataset").split("train").rows == 200
+
+
+def test_the_flags_of_the_page_are_beams() -> None:
+    rows = re.findall(r"^\| .*? \| .*?(--.*) \|$", PAGE, re.MULTILINE)
+    assert len(rows) == 6
+    for row in rows:
+        for flags in re.findall(r"`?(--[^`]*)`", row):
+            check_beam_args(flags.split(), make_parser())
 
 
 def test_a_job_service_that_is_not_there(source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
