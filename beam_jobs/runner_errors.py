@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
-from tfrecord_io.errors import PresampleError, UsageError
+from tfrecord_io.errors import PresampleError
 
 _ENDED = re.compile(r"Dataflow pipeline failed\. State: (\w+), Error:\n(.*)", re.DOTALL)
 _CLIENTS = ("google", "requests")
@@ -29,31 +27,6 @@ def one_message(error: Exception) -> PresampleError:
     if ended:
         return PresampleError(f"The job{_id_of(error)} failed on Dataflow: {_last_line(ended[2])} {_MORE}")
     return PresampleError(f"The job failed: {kind}: {_last_line(text)} {_MORE}")
-
-
-def refuse_incomplete(settings: Mapping[str, Any]) -> None:
-    """Names the flags that DataflowRunner lacks, or a wrong region: Beam would first look elsewhere, for minutes.
-
-    Args:
-      settings: all of Beam's options.
-
-    Raises:
-      UsageError: a flag is missing or wrong.
-    """
-    if settings["runner"] != "DataflowRunner":
-        return
-    from beam_jobs.dataflow.place import checked_region
-
-    missing = ["--project P"] * (not settings["project"])
-    folders = [str(settings[name] or "") for name in ("temp_location", "staging_location")]
-    missing += ["--temp_location gs://BUCKET/temp"] * (not any(folder.startswith("gs://") for folder in folders))
-    if missing:
-        raise UsageError(
-            f"--runner=DataflowRunner needs {' and '.join(missing)}. `presample dataflow launch` needs less: it "
-            "sets what a job on Dataflow wants."
-        )
-    if settings["region"]:
-        checked_region(settings["region"])
 
 
 def _of_service(error: Exception) -> PresampleError | None:
