@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PACKAGES := beam_jobs input_fns presample tfrecord_io
 FRAME := pyproject.toml setup.py constraints.txt
 
-.PHONY: help demo test test-torch test-estimator lint format bench bench-read bench-resample constraints constraints-estimator clean
+.PHONY: help demo test test-torch test-estimator test-dataflow lint format bench bench-read bench-resample constraints constraints-estimator clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,6 +26,9 @@ test-torch: $(TORCH)/.installed ## reading into PyTorch, in an environment witho
 
 test-estimator: $(ESTIMATOR)/.installed ## reading on TensorFlow 2.15, the last with tf.estimator, in an environment of its own
 	$(ESTIMATOR)/bin/python -m pytest -m estimator tests/input_fns/test_estimator.py
+
+test-dataflow: $(VENV)/.installed-dev ## the command line of production, against a Google Cloud on loopback
+	$(BIN)/python -m pytest -m dataflow tests/dataflow
 
 lint: $(VENV)/.installed-dev ## ruff, mypy, the import boundaries and shellcheck
 	$(BIN)/ruff check .

@@ -15,6 +15,8 @@ from beam_jobs import console
 from beam_jobs.flags import add_arguments, parse
 from beam_jobs.light_import import end_bundles_at_once, hide_unused_libraries
 from beam_jobs.options import RUN_PREFIX, PresampleOptions
+from beam_jobs.remote_jobs import refuse_incomplete
+from beam_jobs.runner_errors import one_message
 from beam_jobs.supervise import ASKED_TO_END, INTERRUPTED, supervise
 from tfrecord_io.errors import PresampleError, UsageError
 
@@ -94,6 +96,7 @@ def _work(
         gc.enable()
     try:
         check_beam_args(beam_args, parser)
+        refuse_incomplete(driver.pipeline_options(beam_args).get_all_options())
         with console.quiet(options.verbose), console.progress_line():
             if options.plan_only:
                 planned, cost = driver.plan_and_cost(options, beam_args)
@@ -106,9 +109,8 @@ def _work(
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        text = str(error).strip().splitlines()[-1:] or [""]
-        wrapped = PresampleError(f"The job failed: {type(error).__name__}: {text[0]} (--verbose shows all of it)")
-        return _fail(wrapped.with_traceback(error.__traceback__), DATA_FAILED, options.verbose)
+        told = one_message(error).with_traceback(error.__traceback__)
+        return _fail(told, USAGE if isinstance(told, UsageError) else DATA_FAILED, options.verbose)
     if options.plan_only:
         console.show_plan(planned, cost.lines(), driver.warnings_of_plan(options, planned))
     else:

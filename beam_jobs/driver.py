@@ -26,6 +26,7 @@ from beam_jobs.options import RUN_PREFIX, PresampleOptions
 from beam_jobs.output import Output, refuse_to_replace
 from beam_jobs.progress import PROGRESS
 from beam_jobs.publish import take_back
+from beam_jobs.remote_jobs import wait_for
 from beam_jobs.schema_file import content_of, read_schema
 from beam_jobs.sizes import SizeModel
 from beam_jobs.sources import open_source
@@ -222,7 +223,7 @@ def _run_until_exact(job: Job, beam_args: Sequence[str]) -> None:
 def _run_pipeline(job: Job, beam_args: Sequence[str]) -> None:
     pipeline = _pipeline(job, beam_args)
     try:
-        pipeline.run().wait_until_finish()
+        wait_for(pipeline.run())
     except Exception as error:
         cause = cause_of(error)
         if cause is None:

@@ -56,8 +56,6 @@ def _bucket(request: Request) -> list[UsageError]:
 
 def _input(request: Request) -> list[UsageError]:
     local = [pattern for pattern in request.options.input if "://" not in pattern]
-    if not request.options.input:
-        return [UsageError("--input names no file. Name files or patterns, like gs://mine/clicks/*.parquet.")]
     if not local:
         return []
     return [

@@ -8,18 +8,52 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from beam_jobs.dataflow.place import Place
 from beam_jobs.options import RUN_PREFIX, PresampleOptions
 from beam_jobs.sources import Source
 from tfrecord_io.summary import readable_bytes
 
+_TABLE = "bq://"
 
-def show(options: PresampleOptions, place: Place, flags: Sequence[str]) -> None:
+
+def show(options: PresampleOptions, flags: Sequence[str]) -> None:
     """Reads a sample of the source, builds the graph and the package, and prints what they come to.
+
+    A table of BigQuery is not exported, so its graph is not built.
 
     Raises:
       PresampleError: the source cannot be used.
     """
+    lines = list(_shape(flags))
+    if options.input and not options.input[0].startswith(_TABLE):
+        lines += _graph_and_cost(options, flags)
+    else:
+        lines.append(("source", f"{' '.join(options.input) or 'a query'}, exported to Parquet first: not in a dry run"))
+    print("Nothing is sent. The job would be:")
+    for name, value in lines:
+        print(f"  {name:12}{value}")
+
+
+def _shape(flags: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Of the request, as far as flags say it."""
+    from apache_beam.runners.dataflow.internal.apiclient import get_container_image_from_options
+
+    from beam_jobs.driver import pipeline_options
+
+    options = pipeline_options(flags)
+    settings = options.get_all_options()
+    for name in ("project", "region"):
+        yield name, settings[name]
+    yield "name", settings["job_name"]
+    threads = settings["number_of_worker_harness_threads"]
+    size = f"{settings['machine_type']}, {threads or 'default'} threads, {settings['disk_size_gb']} GB of disk each"
+    yield "workers", f"1 to {settings['max_num_workers']} x {size}"
+    yield "image", get_container_image_from_options(options)
+    yield "staging", settings["staging_location"]
+    yield "temp", settings["temp_location"]
+    yield "labels", ", ".join(settings["labels"])
+
+
+def _graph_and_cost(options: PresampleOptions, flags: Sequence[str]) -> Iterator[tuple[str, str]]:
     import apache_beam as beam
 
     from beam_jobs import driver, presample
@@ -30,34 +64,11 @@ def show(options: PresampleOptions, place: Place, flags: Sequence[str]) -> None:
     pipeline = beam.Pipeline(options=driver.pipeline_options(flags))
     with tempfile.TemporaryDirectory() as folder:  # for what the workers would read in the output
         presample.build(pipeline, dataclasses.replace(job, output=Output(folder)).shared())
-        request = pipeline.run().job
-    print("Nothing is sent. The job would be:")
-    for name, value in [*_shape(request, place), *_cost(job.source)]:
-        print(f"  {name:12}{value}")
-
-
-def _shape(request: Any, place: Place) -> Iterator[tuple[str, str]]:
-    """Of Beam's Job, as it is before it is staged."""
-    from apache_beam.runners.dataflow.internal.apiclient import get_container_image_from_options
-
-    settings = request.options.get_all_options()
-    graph = request.proto_pipeline
+        graph = pipeline.run().job.proto_pipeline
     leaves = sum(not transform.subtransforms for transform in graph.components.transforms.values())
-    yield "project", place.project
-    yield "region", place.region
-    yield "name", request.proto.name
-    disk = f", {settings['disk_size_gb']} GB of disk each" if settings["disk_size_gb"] else ""
-    threads = settings["number_of_worker_harness_threads"]
-    yield (
-        "workers",
-        f"1 to {settings['max_num_workers']} x {settings['machine_type']}, {threads or 'default'} threads{disk}",
-    )
-    yield "image", get_container_image_from_options(request.options)
     yield "packages", ", ".join(_packages(graph)) or "none: the image has them"
-    yield "staging", settings["staging_location"]
-    yield "temp", settings["temp_location"]
-    yield "labels", ", ".join(f"{key}={value}" for key, value in dict(request.proto.labels).items())
-    yield "graph", f"{leaves} stages, {readable_bytes(graph.ByteSize())}"
+    yield "graph", f"{leaves} steps, {readable_bytes(graph.ByteSize())}"
+    yield from _cost(job.source)
 
 
 def _packages(graph: Any) -> Iterator[str]:
@@ -70,9 +81,6 @@ def _packages(graph: Any) -> Iterator[str]:
 
 def _cost(source: Source) -> Iterator[tuple[str, str]]:
     """What the cost grows with."""
-    size = sum(file.bytes for file in source.files)
     files = len(source.files)
-    yield (
-        "source",
-        f"{files:,} file{'s' if files > 1 else ''}, {readable_bytes(size)}, read twice; kept rows are shuffled",
-    )
+    size = readable_bytes(sum(file.bytes for file in source.files))
+    yield "source", f"{files:,} file{'s' if files > 1 else ''}, {size}, read twice; kept rows are shuffled"

@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except PresampleError as error:
         return _report([error], request.options.verbose)
+    except ModuleNotFoundError:  # the command `presample` says which extra is missing
+        raise
     except Exception as error:
         text = str(error).strip().splitlines()[-1:] or [""]
         failed = PresampleError(f"The job was not started: {type(error).__name__}: {text[0]} (--verbose shows it all)")
@@ -61,10 +63,8 @@ def _launch(request: Request, launch: argparse.ArgumentParser) -> int:
             errors = _service_problems(request, place, flags)
             if errors:
                 return _report(errors)
-            if request.template:
-                job_id = _start_template(request, place, credentials, flags)
-            else:
-                job_id = _start(request, place, flags)
+            by_template = request.template is not None
+            job_id = _start_template(request, place, credentials, flags) if by_template else _start(request, flags)
     if job_id is None:
         return 0
     _say(request, place, job_id)
@@ -105,7 +105,7 @@ def _service_problems(request: Request, place: Place, flags: Sequence[str]) -> l
     return service_problems(request.options, str(request.bucket), place.region, pipeline_options(flags))
 
 
-def _start(request: Request, place: Place, flags: list[str]) -> str | None:
+def _start(request: Request, flags: list[str]) -> str | None:
     """Sends the job. Returns its id; None after --dry_run, or where only a template file was written."""
     from beam_jobs import driver
     from beam_jobs.dataflow.dry_run import show
@@ -113,7 +113,7 @@ def _start(request: Request, place: Place, flags: list[str]) -> str | None:
     with tempfile.TemporaryDirectory() as folder:
         flags = flags + _package_flags(request, Path(folder))
         if request.dry_run:
-            show(request.options, place, flags)
+            show(request.options, flags)
             return None
         result = driver.submit(request.options, flags)
     return str(result.job_id()) if getattr(result, "has_job", False) else None

@@ -29,9 +29,9 @@ _METHODS = {
 
 
 class _Front(grpc.GenericRpcHandler):
-    def __init__(self, service: DataflowService, token: str | None) -> None:
+    def __init__(self, service: DataflowService, accepts: Callable[[str | None], bool]) -> None:
         self._service = service
-        self._token = token
+        self._accepts = accepts
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         found = _METHODS.get(details.method.removeprefix("/google.dataflow.v1beta3."))
@@ -45,11 +45,9 @@ class _Front(grpc.GenericRpcHandler):
     def _caller(self, method: str) -> Callable[[Any, grpc.ServicerContext], Any]:
         def call(request: Any, context: grpc.ServicerContext) -> Any:
             try:
-                self._service.before(method)
-                given = dict(context.invocation_metadata()).get("authorization")
-                if self._token is not None and given != f"Bearer {self._token}":
+                if not self._accepts(dict(context.invocation_metadata()).get("authorization")):
                     raise exceptions.Unauthenticated("Request had invalid authentication credentials.")
-                return getattr(self._service, method)(request)
+                return self._service.serve(method, request)
             except DroppedConnectionError:
                 return context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
             except exceptions.GoogleAPICallError as error:
@@ -59,14 +57,17 @@ class _Front(grpc.GenericRpcHandler):
 
 
 @contextmanager
-def grpc_front(service: DataflowService, token: str | None = None) -> Iterator[int]:
-    """Serves the API until it is left, to all or to those with the bearer token.
+def grpc_front(service: DataflowService, accepts: Callable[[str | None], bool] = lambda _: True) -> Iterator[int]:
+    """Serves the API until it is left.
+
+    Args:
+      accepts: says of a header Authorization whether its sender may ask.
 
     Yields:
       The port on 127.0.0.1.
     """
     server = grpc.server(futures.ThreadPoolExecutor(8))
-    server.add_generic_rpc_handlers((_Front(service, token),))
+    server.add_generic_rpc_handlers((_Front(service, accepts),))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

@@ -64,11 +64,10 @@ class _Front(BaseHTTPRequestHandler):
         if not fitting:
             raise exceptions.NotFound(f"{self.command} {url.path} is not in the API.")
         path, method, kind, field = fitting[0]
-        self.service.before(method)
         if not (self.headers.get("Authorization") or "").startswith("Bearer "):
             raise exceptions.Unauthenticated("Request is missing required authentication credential.")
         request = _parsed(kind, field, body, {**dict(parse_qsl(url.query)), **path.groupdict()})
-        answer = getattr(self.service, method)(request)
+        answer = self.service.serve(method, request)
         return json_format.MessageToJson(answer._pb, use_integers_for_enums="enum-encoding=int" in url.query)
 
     def _send(self, code: int, text: str) -> None:

@@ -11,6 +11,7 @@ import datetime
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 from google.api_core import exceptions
@@ -27,7 +28,11 @@ _RANKS = {0: 0, **{int(api.JobMessageImportance[f"JOB_MESSAGE_{name}"]): i for i
 
 
 class DroppedConnectionError(Exception):
-    """Not an answer: the connection ends."""
+    """Not an answer: the connection ends, before the request is served or, with `served`, after it."""
+
+    def __init__(self, *, served: bool = False) -> None:
+        super().__init__()
+        self.served = served
 
 
 def status_of(error: exceptions.GoogleAPICallError) -> grpc.StatusCode:
@@ -77,6 +82,8 @@ class DataflowService:
         """What jobs that are created go through."""
         self.runs: Callable[[Record], None] | None = None
         """Runs jobs that are created, in a thread of their own, instead of the script."""
+        self.watched = threading.Event()
+        """Set when somebody has asked how a job is."""
         self.flex_launches: list[api.LaunchFlexTemplateRequest] = []
         self._faults: list[tuple[str, Exception]] = []
         self._lock = threading.RLock()
@@ -102,14 +109,15 @@ class DataflowService:
         """How often a method was called, failures included."""
         return self.calls.count(method)
 
-    def before(self, method: str) -> None:
-        """The fronts call it first: notes the call, and fails it if that was asked for."""
-        with self._lock:
-            self.calls.append(method)
-            for index, (name, error) in enumerate(self._faults):
-                if name in (method, "*"):
-                    del self._faults[index]
-                    raise error
+    def serve(self, method: str, request: object) -> Any:
+        """What the fronts call: notes the call, and fails it if that was asked for."""
+        error = self._fault(method)
+        if error is not None and not getattr(error, "served", False):
+            raise error
+        answer = getattr(self, method)(request)
+        if error is not None:
+            raise error
+        return answer
 
     def create_job(self, request: api.CreateJobRequest) -> api.Job:
         job = api.Job(request.job)
@@ -135,6 +143,7 @@ class DataflowService:
     def get_job(self, request: api.GetJobRequest) -> api.Job:
         with self._lock:
             record = self._record(request)
+            self.watched.set()
             if record.cancelled.is_set() and self.runs is None:
                 record.show(Stage("CANCELLED"))
             elif record.script:
@@ -192,6 +201,15 @@ class DataflowService:
         job = api.Job(name=request.launch_parameter.job_name, type_=api.JobType.JOB_TYPE_BATCH)
         asked = api.CreateJobRequest(project_id=request.project_id, location=request.location, job=job)
         return api.LaunchFlexTemplateResponse(job=self.create_job(asked))
+
+    def _fault(self, method: str) -> Exception | None:
+        with self._lock:
+            self.calls.append(method)
+            for index, (name, error) in enumerate(self._faults):
+                if name in (method, "*"):
+                    del self._faults[index]
+                    return error
+        return None
 
     def _add(self, job: api.Job) -> Record:
         job.create_time = _now()

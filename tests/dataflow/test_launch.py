@@ -88,6 +88,12 @@ def test_a_dry_run_sends_and_stages_nothing(launch: Launch, dataflow_rest: Loopb
     assert (shown["name"], shown["labels"]) == ("shape", "presample=0-1-0")
 
 
+def test_a_dry_run_exports_no_table(launch: Launch, dataflow_rest: LoopbackDataflow) -> None:
+    code, out, _ = launch("--dry_run", "--row_id=id", input="bq://project.data.clicks")
+    assert (code, dataflow_rest.service.calls) == (0, [])
+    assert "bq://project.data.clicks, exported to Parquet first: not in a dry run" in out
+
+
 def test_the_project_may_be_that_of_the_environment(launch: Launch, dataflow_rest: LoopbackDataflow) -> None:
     code, out, _ = launch(project=None)
     assert code == 0
