@@ -48,6 +48,7 @@ def test_flags_that_are_given_win(launch: Launch, dataflow_rest: LoopbackDataflo
     code, _, _ = launch(
         "--machine_type=n2-highmem-8",
         "--num_workers=40",
+        "--disk_size_gb=80",
         "--job_name=nightly",
         "--labels=team=ads",
         f"--temp_location={bucket}/elsewhere",
@@ -58,7 +59,7 @@ def test_flags_that_are_given_win(launch: Launch, dataflow_rest: LoopbackDataflo
     job = _sent(dataflow_rest)
     (pool,) = job.environment.worker_pools
     assert (job.name, dict(job.labels)) == ("nightly", {"presample": "0-1-0", "team": "ads"})
-    assert (pool.machine_type, pool.num_threads_per_worker) == ("n2-highmem-8", 8)
+    assert (pool.machine_type, pool.num_threads_per_worker, pool.disk_size_gb) == ("n2-highmem-8", 8, 80)
     assert (pool.num_workers, pool.autoscaling_settings.max_num_workers) == (40, 40)
     assert pool.ip_configuration == api.WorkerIPAddressConfiguration.WORKER_IP_PRIVATE
     assert job.environment.temp_storage_prefix.startswith("storage.googleapis.com/bucket/elsewhere/")
