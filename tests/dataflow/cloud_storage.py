@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 
 import pytest
 from gcp_storage_emulator.server import create_server
@@ -41,7 +42,9 @@ def cloud_storage(folder: Path) -> Iterator[str]:
     tokens = ThreadingHTTPServer(("127.0.0.1", 0), _Tokens)
     threading.Thread(target=tokens.serve_forever, daemon=True).start()
     storage = create_server("127.0.0.1", 0, in_memory=True, default_bucket=BUCKET)
-    storage.start()
+    with pytest.MonkeyPatch.context() as patience:  # beyond 5 connections that wait, a client tries again after 1 s
+        patience.setattr(TCPServer, "request_queue_size", 128)
+        storage.start()
     (folder / "subject").write_text("anybody")
     account = {
         "type": "external_account",
