@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,3 +62,6 @@ def cloud_storage(folder: Path) -> Iterator[str]:
         yield f"gs://{BUCKET}"
     storage.stop()
     tokens.shutdown()
+    beams = sys.modules.get("apache_beam.internal.gcp.auth")
+    if beams:  # Beam keeps credentials for the whole process, and these have nowhere to be renewed any more
+        beams._Credentials._credentials_init = False
