@@ -96,7 +96,7 @@ def _work(
         check_beam_args(beam_args, parser)
         with console.quiet(options.verbose), console.progress_line():
             if options.plan_only:
-                planned = driver.plan(options, beam_args)
+                planned, cost = driver.plan_and_cost(options, beam_args)
             else:
                 manifest = driver.run(options, beam_args, run_id=run_id)
     except UsageError as error:
@@ -110,7 +110,7 @@ def _work(
         wrapped = PresampleError(f"The job failed: {type(error).__name__}: {text[0]} (--verbose shows all of it)")
         return _fail(wrapped.with_traceback(error.__traceback__), DATA_FAILED, options.verbose)
     if options.plan_only:
-        console.show_plan(planned, driver.warnings_of_plan(options, planned))
+        console.show_plan(planned, cost.lines(), driver.warnings_of_plan(options, planned))
     else:
         notes, warnings = driver.notes_on(options, manifest)
         console.show_result(manifest, options.output, warnings, notes)

@@ -16,6 +16,8 @@ ROLES = "roles/dataflow.viewer is enough to watch and list, roles/dataflow.devel
 
 _REQUEST = re.compile(r"^(?:(?:DELETE|GET|PATCH|POST|PUT) https?://\S+: )?(?:\([0-9a-f]{12,16}\): )?")
 
+_PASSING = (exceptions.ServerError, exceptions.RetryError, requests.exceptions.RequestException)
+
 
 class ServiceError(PresampleError):
     """A service of Google's refused, or could not be reached."""
@@ -73,7 +75,7 @@ def _explain(error: BaseException, project: str | None, region: str | None, job_
             f"A quota is used up{place}: {brief(error)} Try again later, or ask for more on the console's page "
             "of quotas."
         )
-    if isinstance(error, (exceptions.ServerError, exceptions.RetryError)):
+    if isinstance(error, _PASSING):
         return _unreachable(error)
     return ServiceError(f"The service refused the request{place}: {brief(error)}")
 

@@ -38,12 +38,18 @@ ENDED = ("DONE", "FAILED", "CANCELLED", "UPDATED", "DRAINED")
 
 @dataclass(frozen=True)
 class About:
-    """What a job says of itself: its name, and where presample started it, version, output and bytes of the source."""
+    """What a job says of itself: its name, and where presample started it, version, output and source."""
 
     name: str = ""
     version: str | None = None
     output: str | None = None
     source_bytes: int | None = None
+    source_format: str | None = None
+
+    @property
+    def counted_bytes(self) -> int | None:
+        """What pass 1 reads: all of the source, but nobody knows how much of one that is stored by columns."""
+        return None if self.source_format in (None, "parquet") else self.source_bytes
 
     @classmethod
     def of(cls, job: Any) -> About:
@@ -51,7 +57,13 @@ class About:
         told = json_format.MessageToDict(dataflow.Job.pb(job).environment.sdk_pipeline_options)
         options = told.get("options", {})
         size = options.get("presample_source_bytes")
-        return cls(job.name, version_of(job), options.get("presample_output"), int(size) if size else None)
+        return cls(
+            job.name,
+            version_of(job),
+            options.get("presample_output"),
+            int(size) if size else None,
+            options.get("presample_source_format"),
+        )
 
 
 @dataclass(frozen=True)
@@ -81,17 +93,19 @@ class Snapshot:
         return self.counters.get(stage, rows), self.counters.get(stage, size)
 
     @property
+    def rows_to_draw(self) -> int:
+        """What pass 2 reads: the rows that pass 1 read; known once that is over."""
+        return self.counters.get("profile", "rows_read")
+
+    @property
     def read_fraction(self) -> float | None:
-        """How much of what the two passes read is read; None where the source's size is not known."""
-        total = self.about.source_bytes
-        if not total:
-            return None
-        at = PHASES.index(self.phase)
-        passes = (("profile", PHASES.index("counting")), ("draw", PHASES.index("drawing")))
-        done = [
-            1.0 if at > index else min(1.0, self.counters.get(stage, "bytes_read") / total) for stage, index in passes
-        ]
-        return sum(done) / len(done)
+        """How much of what the two passes read is read, each for a half; None where it is not known."""
+        if self.state == "DONE" or PHASES.index(self.phase) > PHASES.index("drawing"):
+            return 1.0
+        if self.phase == "drawing":
+            return 0.5 + _share(self.counters.get("draw", "rows_read"), self.rows_to_draw) / 2
+        size = self.about.counted_bytes
+        return _share(self.counters.get("profile", "bytes_read"), size) / 2 if size else None
 
 
 class Tracker:
@@ -121,7 +135,7 @@ class Tracker:
         time = counters.time or datetime.datetime.now(datetime.timezone.utc)
         seen = Snapshot(time, self._job_id, state_of(job), phase, self._about, job.create_time, counters)
         rows, size = self._rates(time, *seen.phase_counts)
-        left = self._seconds_left(seen, size)
+        left = _seconds_left(seen, rows, size)
         return Snapshot(**{**vars(seen), "rows_per_second": rows, "bytes_per_second": size, "seconds_left": left})
 
     def _rates(self, time: datetime.datetime, rows: int, size: int) -> tuple[float | None, float | None]:
@@ -134,12 +148,6 @@ class Tracker:
         if seconds <= 0:
             return None, None
         return (rows - first[1]) / seconds, (size - first[2]) / seconds
-
-    def _seconds_left(self, seen: Snapshot, rate: float | None) -> float | None:
-        fraction, total = seen.read_fraction, self._about.source_bytes
-        if fraction is None or total is None or not rate or seen.ended or seen.phase not in ("counting", "drawing"):
-            return None
-        return (1 - fraction) * 2 * total / rate
 
 
 def state_of(job: Any) -> str:
@@ -166,3 +174,19 @@ def _phase_told(message: Message) -> str:
         return PHASES[0]
     found = [phase for name, phase in _NAMES.items() if name.search(message.text)]
     return max(found, key=PHASES.index, default=PHASES[0])
+
+
+def _seconds_left(seen: Snapshot, rows: float | None, size: float | None) -> float | None:
+    """Until both passes are over, at the present rates."""
+    if seen.state != "RUNNING":
+        return None
+    total = seen.about.counted_bytes
+    if seen.phase == "counting" and total and size:
+        return (2 * total - min(total, seen.counters.get("profile", "bytes_read"))) / size
+    if seen.phase == "drawing" and rows:
+        return max(0, seen.rows_to_draw - seen.counters.get("draw", "rows_read")) / rows
+    return None
+
+
+def _share(part: int, whole: int) -> float:
+    return min(1.0, part / whole) if whole else 0.0

@@ -69,8 +69,7 @@ def follow(
       as_json: JSON lines; else a live view if stdout is a terminal, and plain lines if it is none.
 
     Returns:
-      0 done; 1 failed, cancelled, or not reachable any more; 130 after a KeyboardInterrupt, which
-      leaves the job alone.
+      0 done; 1 failed or cancelled; 130 after a KeyboardInterrupt, which leaves the job alone.
 
     Raises:
       UsageError: there is no such job.

@@ -13,14 +13,15 @@ from tfrecord_io.summary import MOST_CLASSES, readable_bytes
 
 
 def progress_line(seen: Snapshot) -> str:
-    """Like `RUNNING, drawing: 600 rows, 1.2 GB of 4 GB, 10,000 rows/s, about 3 min of reading left`."""
+    """Like `RUNNING, counting: 600 rows, 1.2 GB of 4 GB, 10,000 rows/s, about 3 min of reading left`."""
     rows, size = seen.phase_counts
     parts = [seen.state if seen.state == "DONE" else f"{seen.state}, {seen.phase}"]
     if rows:
-        parts.append(f"{rows:,} rows")
+        known = f" of {seen.rows_to_draw:,}" if seen.phase == "drawing" else ""
+        parts.append(f"{rows:,}{known} rows")
     if size:
-        known = seen.about.source_bytes if seen.phase in ("counting", "drawing") else None
-        parts.append(readable_bytes(size) + (f" of {readable_bytes(known)}" if known else ""))
+        total = seen.about.counted_bytes if seen.phase == "counting" else None
+        parts.append(readable_bytes(size) + (f" of {readable_bytes(total)}" if total else ""))
     if seen.rows_per_second and not seen.ended:
         parts.append(f"{seen.rows_per_second:,.0f} rows/s")
     if seen.seconds_left is not None:
@@ -74,6 +75,7 @@ def progress_fields(seen: Snapshot) -> dict[str, Any]:
         "counters": {stage: dict(names) for stage, names in seen.counters.stages.items()},
         "classes": [vars(each) for each in seen.counters.classes()],
         "source_bytes": seen.about.source_bytes,
+        "source_format": seen.about.source_format,
         "read_fraction": seen.read_fraction,
         "rows_per_second": seen.rows_per_second,
         "bytes_per_second": seen.bytes_per_second,
@@ -82,7 +84,7 @@ def progress_fields(seen: Snapshot) -> dict[str, Any]:
 
 
 _TOTALS = {
-    "counting": ("profile", ("rows_read", "rows_rejected", "bytes_read")),
+    "counting": ("profile", ("rows_read", "rows_rejected", "rows_filtered", "bytes_read")),
     "drawing": ("draw", ("rows_read", "rows_kept", "bytes_read", "bytes_shuffled")),
     "writing": ("write", ("rows_written", "bytes_written")),
 }

@@ -23,9 +23,10 @@ from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.dict_rows import Misfit
 from beam_jobs.sources.files import ROWS, SourceFile
 from beam_jobs.sources.label_table import LabelTable
-from beam_jobs.sources.parquet import ParquetBlock, ParquetRows, ParquetSource
+from beam_jobs.sources.parquet import ParquetBlock, ParquetSource
 from beam_jobs.sources.parquet_columns import column_types, flatten, map_columns, refuse_nested
 from beam_jobs.sources.parquet_files import RowGroup
+from beam_jobs.sources.parquet_rows import ParquetRows
 from tfrecord_io import hashing
 from tfrecord_io.errors import SourceError, UsageError
 from tfrecord_io.hashing import UInt64Array

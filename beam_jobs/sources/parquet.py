@@ -4,44 +4,37 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from typing_extensions import Self
 
 from beam_jobs.ordered import ordered_map
 from beam_jobs.sources import arrow_types, parquet_columns
 from beam_jobs.sources.arrow_types import ArrowColumn
 from beam_jobs.sources.block import (
     Block,
-    FloatArray,
     IntArray,
     KeyColumns,
     Keys,
     Range,
-    Reject,
-    Rows,
     Schema,
     Source,
-    Stored,
 )
 from beam_jobs.sources.columns import (
     EVERYTHING,
     Selection,
     check_columns,
     check_types,
-    stored_rows,
-    stored_weights,
 )
 from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile
 from beam_jobs.sources.label_table import LabelTable
-from beam_jobs.sources.parquet_files import LoadedRows, RowGroup, open_file
-from beam_jobs.sources.parquet_keys import KeyReader, float_weights, raw_row
+from beam_jobs.sources.parquet_files import Layout, LoadedRows, RowGroup, open_file
+from beam_jobs.sources.parquet_keys import KeyReader
+from beam_jobs.sources.parquet_rows import ParquetRows
 from tfrecord_io.errors import SourceError
-from tfrecord_io.hashing import UInt64Array
 
 BATCH_ROWS = 32_768
 _SAMPLE_GROUPS = 16
@@ -65,6 +58,7 @@ class ParquetSource(Source):
     labels: LabelTable
     format: str = "parquet"
     threaded: bool = False
+    layout: Layout = field(default_factory=Layout)
 
     @property
     def schema(self) -> Schema:
@@ -74,11 +68,33 @@ class ParquetSource(Source):
     def label_dtype(self) -> str:
         return self.columns[self.key_columns.label].label_dtype
 
+    @property
+    def unit_bytes(self) -> float:
+        return max(1.0, self.layout.group_bytes)
+
+    @property
+    def key_share(self) -> float:
+        return self.layout.share
+
     def ranges(self, file: int) -> Iterator[Range]:
         with open_file(self.files[file]) as parquet:
-            _check_schema(parquet.schema_arrow, self, self.files[file])
+            self.check_schema(parquet, self.files[file])
             for group in range(parquet.num_row_groups):
                 yield Range(file, group, group + 1)
+
+    def check_schema(self, parquet: pq.ParquetFile, file: SourceFile) -> None:
+        """Compares a file with the first one.
+
+        Raises:
+          SourceError: a column differs.
+        """
+        columns = None if self.selection == EVERYTHING else self.types
+        differs = parquet_columns.differing(parquet.schema_arrow, self.types, columns)
+        if differs:
+            raise SourceError(
+                f"{file.path}: its schema differs from that of {self.files[0].path} in {', '.join(sorted(differs))}. "
+                "All Parquet files of one run need the same columns of the same types."
+            )
 
     def blocks(self, part: Range) -> Iterator[Block]:
         file = self.files[part.file]
@@ -139,46 +155,6 @@ class ParquetBlock(Block):
         return ParquetRows(source, self._file, table, self.positions[rows])
 
 
-class ParquetRows(Rows):
-    """Drawn rows of one file."""
-
-    def __init__(self, source: ParquetSource, file: SourceFile, table: pa.Table, positions: UInt64Array) -> None:
-        self._source = source
-        self._file = file
-        self._table = table
-        self.positions = positions
-
-    def check(self) -> list[Reject]:
-        return self._convert(self._table.combine_chunks())[1]
-
-    def to_stored(self, factors: FloatArray) -> Stored:
-        source, weight = self._source, self._source.key_columns.weight
-        table = self._table.combine_chunks()
-        original = float_weights(table.column(weight), weight, self._file) if weight else None
-        columns, rejects = self._convert(table)
-        weights = stored_weights(original, factors, weight, source.selection)
-        return stored_rows(columns, weights, rejects)
-
-    def _convert(self, table: pa.Table) -> tuple[dict[str, pa.Array], list[Reject]]:
-        columns: dict[str, pa.Array] = {}
-        reasons: dict[int, str] = {}
-        for name, column in self._source.columns.items():
-            values = _one_chunk(table.column(name))
-            columns[name], bad = column.convert(values)
-            for row, why in bad.items():
-                reasons.setdefault(row, f"column {name!r}: {why}.")
-        rejects = [
-            Reject(row, int(self.positions[row]), "type", why, raw_row(table, row, self._source.selection))
-            for row, why in sorted(reasons.items())
-        ]
-        return columns, rejects
-
-    @classmethod
-    def join(cls, parts: Sequence[Self]) -> Self:
-        table = pa.concat_tables([part._table for part in parts])
-        return cls(parts[0]._source, parts[0]._file, table, np.concatenate([part.positions for part in parts]))
-
-
 def open_parquet(
     files: Sequence[SourceFile],
     keys: KeyColumns,
@@ -192,7 +168,7 @@ def open_parquet(
       SourceError: not a whole Parquet file, a column that is not there, or of a type without a mapping.
     """
     with open_file(files[0]) as parquet:
-        schema = parquet.schema_arrow
+        schema, layout = parquet.schema_arrow, Layout.of(parquet.metadata, keys.names)
     twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if twice:
         raise SourceError(f"{files[0].path} names {', '.join(twice)} twice. Give each column a name of its own.")
@@ -203,7 +179,7 @@ def open_parquet(
     parquet_columns.refuse_nested({name: types[name] for name in keys.names}, files[0].path)
     check_types(keys, types)
     labels = LabelTable(columns[keys.label].label)
-    return ParquetSource(files, columns, types, keys, weight_out, selection, labels)
+    return ParquetSource(files, columns, types, keys, weight_out, selection, labels, layout=layout)
 
 
 def _blocks(
@@ -219,7 +195,7 @@ def _sample_of(source: ParquetSource, each: int, file: SourceFile) -> list[Parqu
     """The first rows of up to `each` row groups of a file, spread over it; the fewer groups, the more of each."""
     sample = []
     with open_file(file, sample=True) as parquet:
-        _check_schema(parquet.schema_arrow, source, file)
+        source.check_schema(parquet, file)
         count = parquet.num_row_groups
         groups = sorted({i * count // each for i in range(each)}) if count else []
         for group in groups:
@@ -230,19 +206,3 @@ def _sample_of(source: ParquetSource, each: int, file: SourceFile) -> list[Parqu
             for index, start in enumerate(range(0, min(rows, batches * _SAMPLE_ROWS), _SAMPLE_ROWS)):
                 sample.append(ParquetBlock(source, file, loaded, index, start, min(_SAMPLE_ROWS, rows - start)))
     return sample
-
-
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
-
-
-def _check_schema(found: pa.Schema, source: ParquetSource, file: SourceFile) -> None:
-    expected = source.types
-    types = parquet_columns.column_types(found, expected)
-    names = {*expected, *types} if source.selection == EVERYTHING else expected
-    differs = [name for name in names if expected.get(name) != types.get(name)]
-    if differs:
-        raise SourceError(
-            f"{file.path}: its schema differs from that of {source.files[0].path} in {', '.join(sorted(differs))}. "
-            "All Parquet files of one run need the same columns of the same types."
-        )

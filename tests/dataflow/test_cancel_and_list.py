@@ -33,6 +33,22 @@ def test_cancelling_waits_until_it_is_so(dataflow_rest: LoopbackDataflow, capsys
     ]
 
 
+def test_cancelling_takes_a_while(dataflow_rest: LoopbackDataflow, capsys: pytest.CaptureFixture[str]) -> None:
+    service = dataflow_rest.service
+    record = service.add_job(ONE, Stage("RUNNING"))
+    looked, still = service.get_job, iter(range(3))
+
+    def get_job(request: api.GetJobRequest) -> api.Job:
+        if record.cancelled.is_set() and next(still, None) is not None:
+            return record.job
+        return looked(request)
+
+    service.get_job = get_job
+    assert cancel(dataflow_rest, ONE) == 0
+    assert record.state == "CANCELLED"
+    assert capsys.readouterr().out.endswith(f"{ONE} is cancelled.\n")
+
+
 @pytest.mark.parametrize(("state", "code"), [("CANCELLED", 0), ("DONE", 1), ("FAILED", 1)])
 def test_a_job_that_has_ended(
     dataflow_rest: LoopbackDataflow, capsys: pytest.CaptureFixture[str], state: str, code: int

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from google.api_core import exceptions
 from google.cloud import dataflow_v1beta3 as api
 
+from tests.dataflow.cloud_storage import PRIVATE
 from tests.dataflow.conftest import LoopbackDataflow
 from tests.dataflow.launching import IMAGE, Launch, launcher, names, put
 from tests.dataflow.scripts import Stage
@@ -142,26 +141,11 @@ def test_a_running_job_keeps_its_name(launch: Launch, dataflow_rest: LoopbackDat
     assert "another --job_name" in err
 
 
-def test_a_bucket_of_somebody_elses(
-    launch: Launch, dataflow_rest: LoopbackDataflow, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Refuses(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(403)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Refuses)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
-    code, out, err = launch(bucket="gs://theirs", output="gs://theirs/clicks")
-    server.shutdown()
+def test_a_bucket_of_somebody_elses(launch: Launch, dataflow_rest: LoopbackDataflow) -> None:
+    code, out, err = launch(bucket=f"gs://{PRIVATE}", output=f"gs://{PRIVATE}/clicks")
     assert (code, out, err.count("\n")) == (1, "", 2)
-    assert "--bucket gs://theirs may not be read with these credentials" in err
-    assert "--output gs://theirs/clicks may not be read with these credentials" in err
+    assert f"--bucket gs://{PRIVATE} may not be read with these credentials" in err
+    assert f"gs://{PRIVATE}/clicks" in err.splitlines()[1]
     assert dataflow_rest.service.calls == []
 
 

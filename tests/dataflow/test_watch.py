@@ -12,7 +12,7 @@ from beam_jobs.dataflow import watch
 from beam_jobs.dataflow.command import main
 from tests.dataflow.conftest import LoopbackDataflow
 from tests.dataflow.scripts import Counter, Stage
-from tests.dataflow.watched import ID, OUTPUT, PROFILE, SOURCE, WHOLE, WRITTEN, counted, lines_of, watch_job
+from tests.dataflow.watched import DRAW, ID, OUTPUT, PROFILE, SOURCE, WHOLE, WRITTEN, counted, job, lines_of, watch_job
 
 
 def test_a_job_that_is_done(dataflow_rest: LoopbackDataflow, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,6 +121,36 @@ def test_classes_that_do_not_add_up_are_not_shown(
     assert watch_job(dataflow_rest, Stage("DONE", counters=some), flags=("--json",)) == 0
     progress = json.loads(capsys.readouterr().out.splitlines()[0])
     assert [(each["rows_read"], each["rows_written"]) for each in progress["classes"]] == [(None, 10), (None, 10)]
+
+
+def test_all_is_read_of_a_job_that_is_done(dataflow_rest: LoopbackDataflow, capsys: pytest.CaptureFixture[str]) -> None:
+    """Though pass 1 may read a few columns only, and counters may be late."""
+    assert watch_job(dataflow_rest, Stage("DONE", counters=counted(5000, 10)), flags=("--json",)) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["read_fraction"] == 1
+
+
+def test_rows_left_out_belong_to_no_class(dataflow_rest: LoopbackDataflow, capsys: pytest.CaptureFixture[str]) -> None:
+    counters = counted(5000, 10) | {(PROFILE, "rows_read"): 5700, (PROFILE, "rows_filtered"): 700}
+    assert watch_job(dataflow_rest, Stage("DONE", counters=counters)) == 0
+    out = capsys.readouterr().out
+    assert "counting: 5,700 rows read, 2 rows rejected, 700 rows filtered, 10 B read\n" in out
+    assert "4,988" in out
+
+
+def test_columns_have_no_estimate_before_pass_2(
+    dataflow_rest: LoopbackDataflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pass 1 reads some columns of Parquet; how many bytes these are in all, nobody knows."""
+    parquet = job(presample_source_bytes=SOURCE, presample_source_format="parquet")
+    stages = [
+        *(Stage("RUNNING", counters=counted(rows, rows)) for rows in (1000, 5000)),
+        *(Stage("RUNNING", counters=counted(5000, 5000) | {(DRAW, "rows_read"): rows}) for rows in (1000, 3000)),
+        Stage("DONE"),
+    ]
+    assert watch_job(dataflow_rest, *stages, flags=("--json",), made=parquet) == 0
+    progress = [json.loads(line) for line in capsys.readouterr().out.splitlines()[:-1]]
+    assert [each["read_fraction"] for each in progress] == [None, None, 0.6, 0.8, 1]
+    assert [each["seconds_left"] is None for each in progress] == [True, True, True, False, True]
 
 
 def test_twenty_classes_are_shown(dataflow_rest: LoopbackDataflow, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from google.api_core import exceptions
 from google.cloud import dataflow_v1beta3 as api
 
+from beam_jobs.dataflow import watch
 from beam_jobs.dataflow.command import main
 from beam_jobs.failures import WorkerError, reported
 from tests.dataflow.conftest import LoopbackDataflow
@@ -104,9 +105,28 @@ def test_it_survives_what_passes(
 
 def test_an_expired_token_is_renewed(dataflow_rest: LoopbackDataflow, capsys: pytest.CaptureFixture[str]) -> None:
     for method in ("get_job", "get_job_metrics"):
-        dataflow_rest.service.fail(method, exceptions.Unauthenticated("Request had invalid credentials."))
+        # Three times on end: google-auth renews a token twice for one call.
+        dataflow_rest.service.fail(method, exceptions.Unauthenticated("Request had invalid credentials."), times=3)
     assert watch_job(dataflow_rest, *WHOLE) == 0
     assert "does not answer" not in capsys.readouterr().out
+
+
+def test_a_service_that_stays_away(
+    dataflow_rest: LoopbackDataflow, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = dataflow_rest.service
+    answer = service.get_job_metrics
+
+    def the_last_one(request: api.GetJobMetricsRequest) -> api.JobMetrics:
+        service.fail("get_job", DroppedConnectionError(), times=1000)
+        return answer(request)
+
+    service.get_job_metrics = the_last_one
+    monkeypatch.setattr(watch, "_PATIENCE", 0.05)
+    assert watch_job(dataflow_rest, Stage("RUNNING")) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("presample: The service could not be reached, or failed: ")
+    assert "Jobs that run go on regardless." in err
 
 
 def test_ctrl_c_leaves_the_job_alone(dataflow_rest: LoopbackDataflow, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ def job(**options: object) -> api.Job:
 
 
 def ours() -> api.Job:
-    return job(presample_output=OUTPUT, presample_source_bytes=SOURCE)
+    return job(presample_output=OUTPUT, presample_source_bytes=SOURCE, presample_source_format="csv")
 
 
 def counted(rows: int, size: int) -> dict[Counter, int | list[int]]:
