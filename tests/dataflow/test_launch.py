@@ -84,7 +84,8 @@ def test_a_dry_run_sends_and_stages_nothing(launch: Launch, dataflow_rest: Loopb
     assert shown["workers"] == "1 to 32 x e2-standard-4, 4 threads, 50 GB of disk each"
     assert shown["image"].endswith("/beam_python3.11_sdk:2.77.0")
     assert shown["packages"].startswith("workflow.tar.gz (")
-    assert shown["source"].startswith("1 file, 1.1 kB")
+    assert shown["source"] == "1 file, 1.1 kB, read twice"
+    assert re.fullmatch(r"\S+ to \S+ core-hours, .* to .* shuffled: none or all kept", shown["cost"])
     assert (shown["name"], shown["labels"]) == ("shape", "presample=0-1-0")
 
 
