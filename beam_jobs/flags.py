@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from beam_jobs.like import stored_options
 from beam_jobs.options import PresampleOptions
+from tfrecord_io.errors import UsageError
 
 _BETWEEN_URLS = re.compile(r"[\s,]+(?=[a-z][a-z0-9]*://)")
 
@@ -18,8 +19,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--like", metavar="DIR", help="take every option from that dataset; flags given beside it win")
     for option in dataclasses.fields(PresampleOptions):
         argument = dict(option.metadata["argument"])
-        if argument.get("action") == "store_true":  # with a value too: what starts a template always gives one
-            argument = {"nargs": "?", "const": True, "type": _truth, "metavar": "true"}
         text = option.metadata["help"]
         if option.default is dataclasses.MISSING:
             argument["required"] = True
@@ -43,12 +42,13 @@ def parse(
     Raises:
       UsageError: as `PresampleOptions`, or `--like` names no dataset that can be taken after.
     """
+    argv, false = _without_truths(parser, argv)
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--like", nargs="?")
     directory = first.parse_known_args(argv)[0].like
     words = {word.partition("=")[0] for word in argv}
     given = [action.dest for action in parser._actions if words.intersection(action.option_strings)]
-    stored = stored_options(directory, given) if directory else {}
+    stored = stored_options(directory, [*given, *false]) if directory else {}
     patterns = stored.pop("input", None)
     parser.set_defaults(**stored)
     for action in parser._actions:
@@ -56,6 +56,7 @@ def parse(
             action.required = False
     values = argparse.Namespace() if namespace is None else namespace
     rest = parser.parse_known_args(argv, values)[1]
+    vars(values).update(dict.fromkeys(false, False))
     values.input = [pattern for text in values.input or patterns or () for pattern in _BETWEEN_URLS.split(text)]
     return from_namespace(values), rest
 
@@ -73,7 +74,22 @@ def from_namespace(namespace: argparse.Namespace) -> PresampleOptions:
     return PresampleOptions(**values)
 
 
-def _truth(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
-    return text.lower() == "true"
+def _without_truths(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words, `--flag=true` as `--flag`; and what `--flag=false` names. Who starts a template writes them so.
+
+    Raises:
+      UsageError: another value for a flag that takes none.
+    """
+    switches = {word: each.dest for each in parser._actions if each.const is True for word in each.option_strings}
+    words, false = [], []
+    for word in argv:
+        flag, equals, value = word.partition("=")
+        if not equals or flag not in switches:
+            words.append(word)
+        elif value.lower() == "true":
+            words.append(flag)
+        elif value.lower() == "false":
+            false.append(switches[flag])
+        else:
+            raise UsageError(f"{flag} is on or off: {value!r} is neither true nor false.")
+    return words, false

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from beam_jobs.cost import Work, estimate
+from beam_jobs.job import Job
 from beam_jobs.options import RUN_PREFIX, PresampleOptions
-from beam_jobs.sources import Source
 from tfrecord_io.summary import readable_bytes
 
 _TABLE = "bq://"
@@ -68,7 +70,7 @@ def _graph_and_cost(options: PresampleOptions, flags: Sequence[str]) -> Iterator
     leaves = sum(not transform.subtransforms for transform in graph.components.transforms.values())
     yield "packages", ", ".join(_packages(graph)) or "none: the image has them"
     yield "graph", f"{leaves} steps, {readable_bytes(graph.ByteSize())}"
-    yield from _cost(job.source)
+    yield from _cost(job)
 
 
 def _packages(graph: Any) -> Iterator[str]:
@@ -79,8 +81,24 @@ def _packages(graph: Any) -> Iterator[str]:
             yield f"{name} ({readable_bytes(Path(path).stat().st_size)})"
 
 
-def _cost(source: Source) -> Iterator[tuple[str, str]]:
-    """What the cost grows with."""
-    files = len(source.files)
-    size = readable_bytes(sum(file.bytes for file in source.files))
-    yield "source", f"{files:,} file{'s' if files > 1 else ''}, {size}, read twice; kept rows are shuffled"
+def _cost(job: Job) -> Iterator[tuple[str, str]]:
+    """What the cost grows with; and its bounds by the model of docs/scale.md, where the sample says how many rows."""
+    source, sizes = job.source, job.sizes.overall
+    files, size = len(source.files), sum(file.bytes for file in source.files)
+    yield "source", f"{files:,} file{'s' if files > 1 else ''}, {readable_bytes(size)}, read twice"
+    if sizes is None or not sizes.source:
+        yield "cost", "see `presample run --plan_only`, which counts the rows"
+        return
+    work = Work(
+        format=source.format,
+        rows=size * sizes.rows // sizes.source,
+        bytes=size,
+        units=max(files, math.ceil(size / source.unit_bytes)),
+        key_share=source.key_share,
+        kept_bytes=0,
+        shards=1,
+    )
+    least = estimate(work)
+    most = estimate(dataclasses.replace(work, kept_bytes=size * sizes.stored // sizes.source))
+    shuffled = f"{readable_bytes(least.shuffled_bytes)} to {readable_bytes(most.shuffled_bytes)}"
+    yield "cost", f"{least.core_hours:.2g} to {most.core_hours:.2g} core-hours, {shuffled} shuffled: none or all kept"

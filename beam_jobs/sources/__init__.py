@@ -16,7 +16,7 @@ from beam_jobs.sources.csv_framing import LINES, RECORDS
 from beam_jobs.sources.csv_header import column_types, first_header, refuse_other_separators, sample_places
 from beam_jobs.sources.csv_types import to_label
 from beam_jobs.sources.declared import DeclaredField
-from beam_jobs.sources.files import SourceFile, head, is_gzip, match_files, open_content, read_fully
+from beam_jobs.sources.files import SourceFile, heads, is_gzip, match_files, open_content, read_fully
 from beam_jobs.sources.label_table import LabelTable
 from beam_jobs.sources.parquet import open_parquet
 from beam_jobs.sources.tfrecord import open_tfrecord
@@ -41,15 +41,15 @@ def open_source(options: PresampleOptions, declared: Sequence[DeclaredField]) ->
       SourceError: no file, no such column, or files that do not fit together.
     """
     files = match_files(options.input)
-    heads = [head(file, _HEAD_BYTES) for file in files]
-    files = [replace(file, gzip=is_gzip(start)) for file, start in zip(files, heads, strict=True)]
-    files, heads = _without_empty_gzip(files, heads)
+    starts = heads(files, _HEAD_BYTES)
+    files = [replace(file, gzip=is_gzip(start)) for file, start in zip(files, starts, strict=True)]
+    files, starts = _without_empty_gzip(files, starts)
     keys, selection = _key_columns(options), Selection(options.columns, options.drop_columns)
     refuse_key_defaults(keys, declared)
     kind = options.format
     if kind == "auto":
         kind = detect_format(files[0])
-        _refuse_mixture(files, heads, kind)
+        _refuse_mixture(files, starts, kind)
     if options.quoted_newlines and kind != "csv":
         raise UsageError(f"--quoted_newlines is for CSV; the input is {kind}. Leave it out.")
     if kind == "parquet":
@@ -109,7 +109,7 @@ def _without_empty_gzip(files: list[SourceFile], heads: list[bytes]) -> tuple[li
 
 def detect_format(file: SourceFile) -> str:
     """csv, parquet or tfrecord, by what the file starts with."""
-    with open_content(file) as stream:
+    with open_content(file, seeks=True) as stream:
         return _format_of(read_fully(stream, _HEAD_BYTES), file.path)
 
 

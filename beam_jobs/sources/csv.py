@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from typing_extensions import Self
 
+from beam_jobs.ordered import ordered_map
 from beam_jobs.sources.block import (
     Block,
     FloatArray,
@@ -32,7 +33,7 @@ from beam_jobs.sources.csv_keys import KeyReader
 from beam_jobs.sources.csv_lines import parse_lines
 from beam_jobs.sources.csv_mask import with_text
 from beam_jobs.sources.csv_types import ColumnType
-from beam_jobs.sources.files import SourceFile
+from beam_jobs.sources.files import SourceFile, at_once
 from beam_jobs.sources.label_table import LabelTable
 from beam_jobs.sources.text import Lines
 from tfrecord_io.hashing import UInt64Array
@@ -78,8 +79,12 @@ class CsvSource(Source):
         return self._blocks(self.files[part.file], part.start, part.stop, self.block_size)
 
     def sample(self) -> Iterator[Block]:
-        for file, start, stop in self.places:
-            yield from self._blocks(file, start, stop, stop - start)
+        for blocks in ordered_map(self._sampled, self.places, at_once(self.files)):
+            yield from blocks
+
+    def _sampled(self, place: tuple[SourceFile, int, int]) -> list[Block]:
+        file, start, stop = place
+        return list(self._blocks(file, start, stop, stop - start))
 
     def _blocks(self, file: SourceFile, start: int, stop: int, block_size: int) -> Iterator[Block]:
         for position, data in self.framing.blocks(file, start, stop, block_size):

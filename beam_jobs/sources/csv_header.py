@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
+from beam_jobs.ordered import ordered_map
 from beam_jobs.sources.columns import suggest
 from beam_jobs.sources.csv_framing import HEADER_LIMIT, Framing
 from beam_jobs.sources.csv_lines import parse_lines
 from beam_jobs.sources.csv_types import ColumnType, declared_type, infer_type
 from beam_jobs.sources.declared import DeclaredField
-from beam_jobs.sources.files import SourceFile, open_content
+from beam_jobs.sources.files import SourceFile, at_once, open_content
 from tfrecord_io.errors import SourceError, UsageError
 
 SAMPLE_RANGES = 64
@@ -24,7 +26,7 @@ _OTHER_SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
 
 def first_header(file: SourceFile, framing: Framing) -> tuple[str, ...]:
     """The header of a file, read from it."""
-    with open_content(file) as stream:
+    with open_content(file, seeks=True) as stream:
         return read_header(framing.header(stream), file)
 
 
@@ -133,9 +135,16 @@ def _sample_text(
 ) -> pa.Table:
     wanted: dict[str, pa.DataType] = dict.fromkeys(names, pa.binary())
     tables = [pa.schema(list(wanted.items())).empty_table()]
-    for file, start, stop in sample:
-        for position, data in framing.blocks(file, start, stop, stop - start):
+    for file, blocks in ordered_map(
+        functools.partial(_read, framing), sample, at_once([file for file, _, _ in sample])
+    ):
+        for position, data in blocks:
             header_bytes = 0 if position else len(framing.header(io.BytesIO(data)))
             lines, _ = framing.split(file, data[header_bytes:])
             tables.append(parse_lines(lines, header, wanted).table)
     return pa.concat_tables(tables)
+
+
+def _read(framing: Framing, place: tuple[SourceFile, int, int]) -> tuple[SourceFile, list[tuple[int, bytes]]]:
+    file, start, stop = place
+    return file, list(framing.blocks(file, start, stop, stop - start))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import gzip
 import os
 import posixpath
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import BinaryIO, cast
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from beam_jobs.ordered import ordered_map
 from beam_jobs.sources.meter import Metered
 from tfrecord_io.errors import SourceError
 
@@ -23,7 +25,9 @@ ROWS = "pcollection"
 """The format of a source that is no file: the rows of a PCollection."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_SEEK_BYTES = 1 << 16
+_AT_ONCE = 16
+SEEK_BYTES = 1 << 16
+"""Fetched at a time where only some places of a remote file are read."""
 
 
 @dataclass(frozen=True)
@@ -92,18 +96,18 @@ def _open_remote(path: str, seeks: bool) -> BinaryIO:
         from apache_beam.io.gcp.gcsio import GcsIO
 
         client = GcsIO(pipeline_options=FileSystems._pipeline_options)
-        return cast(BinaryIO, client.open(path, "rb", read_buffer_size=_SEEK_BYTES))
+        return cast(BinaryIO, client.open(path, "rb", read_buffer_size=SEEK_BYTES))
     return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
 
 
 @contextmanager
-def open_content(file: SourceFile) -> Iterator[BinaryIO]:
-    """Opens the file's content, decompressed where it is gzip.
+def open_content(file: SourceFile, seeks: bool = False) -> Iterator[BinaryIO]:
+    """Opens the file's content, decompressed where it is gzip; `seeks` as in `open_raw`.
 
     Raises:
       SourceError: it cannot be opened, or its gzip stream is damaged.
     """
-    with open_raw(file) as raw:
+    with open_raw(file, seeks) as raw:
         if not file.gzip:
             yield raw
             return
@@ -114,9 +118,18 @@ def open_content(file: SourceFile) -> Iterator[BinaryIO]:
             raise SourceError(f"{file.path} is no whole gzip file: {error}. Copy it anew.") from error
 
 
-def head(file: SourceFile, size: int) -> bytes:
-    """The first bytes of the file itself."""
-    with open_raw(file) as stream:
+def heads(files: Sequence[SourceFile], size: int) -> list[bytes]:
+    """The first bytes of the files themselves. Of remote ones many at once: each costs a round trip."""
+    return list(ordered_map(functools.partial(_head, size=size), files, at_once(files)))
+
+
+def at_once(files: Sequence[SourceFile]) -> int:
+    """How many places of the files to read at a time, where next to nothing is read at each."""
+    return _AT_ONCE if files and files[0].is_remote else 1
+
+
+def _head(file: SourceFile, size: int) -> bytes:
+    with open_raw(file, seeks=True) as stream:
         return read_fully(stream, size)
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from beam_jobs.sources.bitmap import COUNTS_BITS, WORD, lowest_bit, words_of
 from beam_jobs.sources.block import IntArray
-from beam_jobs.sources.files import SourceFile, open_content, read_fully
+from beam_jobs.sources.files import SEEK_BYTES, SourceFile, open_content, read_fully
 
 WHOLE_FILE = 1 << 62
 _NEWLINE = 10
@@ -98,7 +98,7 @@ def true_places(mask: npt.NDArray[np.bool_]) -> IntArray:
 
 def line_blocks(file: SourceFile, start: int, stop: int, block_size: int) -> Iterator[tuple[int, bytes]]:
     """The lines that start in [start, stop) of a file, as (position, some MB of whole lines)."""
-    with open_content(file) as stream:
+    with open_content(file, seeks=stop - start < SEEK_BYTES) as stream:
         position = start
         if start:
             stream.seek(start - 1)

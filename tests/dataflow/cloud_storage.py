@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,6 +88,10 @@ class _Service(RequestHandler):
         _answer(self, code, {"error": {"code": code, "message": message, "errors": [error]}})
 
 
+class _Server(HTTPServer):
+    request_queue_size = 128  # beyond 5 connections that wait, a client would try again after a second
+
+
 class _Tokens(BaseHTTPRequestHandler):
     """Gives anybody an access token, as a token service would."""
 
@@ -133,7 +138,7 @@ def cloud_storage(folder: Path) -> Iterator[str]:
     objects = _Objects(use_memory_fs=True)
     create_bucket(BUCKET, objects)
     tokens = ThreadingHTTPServer(("127.0.0.1", 0), _Tokens)
-    storage = HTTPServer(("127.0.0.1", 0), partial(_Service, objects))
+    storage = _Server(("127.0.0.1", 0), partial(_Service, objects))
     with _serving(tokens) as token_url, _serving(storage) as address, pytest.MonkeyPatch.context() as environment:
         (folder / "subject").write_text("anybody")
         account = {
@@ -148,3 +153,6 @@ def cloud_storage(folder: Path) -> Iterator[str]:
         environment.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(folder / "account.json"))
         environment.setenv("GOOGLE_CLOUD_PROJECT", "project")
         yield f"gs://{BUCKET}"
+    beams = sys.modules.get("apache_beam.internal.gcp.auth")
+    if beams:  # Beam keeps credentials for the whole process, and these have nowhere to be renewed any more
+        beams._Credentials._credentials_init = False

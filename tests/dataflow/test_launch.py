@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from google.api_core import exceptions
 from google.cloud import dataflow_v1beta3 as api
 
+from tests.dataflow.cloud_storage import PRIVATE
 from tests.dataflow.conftest import LoopbackDataflow
 from tests.dataflow.launching import IMAGE, Launch, launcher, names, put
 from tests.dataflow.scripts import Stage
@@ -48,6 +47,7 @@ def test_flags_that_are_given_win(launch: Launch, dataflow_rest: LoopbackDataflo
     code, _, _ = launch(
         "--machine_type=n2-highmem-8",
         "--num_workers=40",
+        "--disk_size_gb=80",
         "--job_name=nightly",
         "--labels=team=ads",
         f"--temp_location={bucket}/elsewhere",
@@ -58,7 +58,7 @@ def test_flags_that_are_given_win(launch: Launch, dataflow_rest: LoopbackDataflo
     job = _sent(dataflow_rest)
     (pool,) = job.environment.worker_pools
     assert (job.name, dict(job.labels)) == ("nightly", {"presample": "0-1-0", "team": "ads"})
-    assert (pool.machine_type, pool.num_threads_per_worker) == ("n2-highmem-8", 8)
+    assert (pool.machine_type, pool.num_threads_per_worker, pool.disk_size_gb) == ("n2-highmem-8", 8, 80)
     assert (pool.num_workers, pool.autoscaling_settings.max_num_workers) == (40, 40)
     assert pool.ip_configuration == api.WorkerIPAddressConfiguration.WORKER_IP_PRIVATE
     assert job.environment.temp_storage_prefix.startswith("storage.googleapis.com/bucket/elsewhere/")
@@ -84,7 +84,8 @@ def test_a_dry_run_sends_and_stages_nothing(launch: Launch, dataflow_rest: Loopb
     assert shown["workers"] == "1 to 32 x e2-standard-4, 4 threads, 50 GB of disk each"
     assert shown["image"].endswith("/beam_python3.11_sdk:2.77.0")
     assert shown["packages"].startswith("workflow.tar.gz (")
-    assert shown["source"].startswith("1 file, 1.1 kB")
+    assert shown["source"] == "1 file, 1.1 kB, read twice"
+    assert re.fullmatch(r"\S+ to \S+ core-hours, .* to .* shuffled: none or all kept", shown["cost"])
     assert (shown["name"], shown["labels"]) == ("shape", "presample=0-1-0")
 
 
@@ -141,26 +142,11 @@ def test_a_running_job_keeps_its_name(launch: Launch, dataflow_rest: LoopbackDat
     assert "another --job_name" in err
 
 
-def test_a_bucket_of_somebody_elses(
-    launch: Launch, dataflow_rest: LoopbackDataflow, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Refuses(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(403)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Refuses)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
-    code, out, err = launch(bucket="gs://theirs", output="gs://theirs/clicks")
-    server.shutdown()
+def test_a_bucket_of_somebody_elses(launch: Launch, dataflow_rest: LoopbackDataflow) -> None:
+    code, out, err = launch(bucket=f"gs://{PRIVATE}", output=f"gs://{PRIVATE}/clicks")
     assert (code, out, err.count("\n")) == (1, "", 2)
-    assert "--bucket gs://theirs may not be read with these credentials" in err
-    assert "--output gs://theirs/clicks may not be read with these credentials" in err
+    assert f"--bucket gs://{PRIVATE} may not be read with these credentials" in err
+    assert f"gs://{PRIVATE}/clicks" in err.splitlines()[1]
     assert dataflow_rest.service.calls == []
 
 

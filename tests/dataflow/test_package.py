@@ -72,7 +72,9 @@ def test_an_installed_package_is_packed_as_it_was(sources: Path, tmp_path: Path)
     again = package.repack(importlib.metadata.Distribution.at(info), tmp_path)
     with zipfile.ZipFile(built) as first, zipfile.ZipFile(again) as second:
         assert set(second.namelist()) == set(first.namelist())
-        for path, digest, _ in csv.reader(second.read(f"{info.name}/RECORD").decode().splitlines()):
+        rows = list(csv.reader(second.read(f"{info.name}/RECORD").decode().splitlines()))
+        assert {path for path, _, _ in rows} == set(second.namelist())
+        for path, digest, _ in rows:
             if digest:
                 found = base64.urlsafe_b64encode(hashlib.sha256(second.read(path)).digest()).rstrip(b"=").decode()
                 assert digest == f"sha256={found}"

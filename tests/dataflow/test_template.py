@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from google.cloud import dataflow_v1beta3 as api
 
+from beam_jobs import run
 from beam_jobs.command import make_parser
 from beam_jobs.dataflow.container import main as container
 from beam_jobs.dataflow.template_parameters import NOT_IN_A_TEMPLATE, metadata, parameters_of
@@ -96,9 +97,14 @@ def test_an_option_survives_the_way_through_a_template(name: str) -> None:
     assert (read, rest) == (options, [])
 
 
-def test_false_is_a_value_too() -> None:
-    flags = [f"--{name}={value}" for name, value in {"input": "a", "output": "b", "label": "y"}.items()]
+def test_false_is_a_value_too(tmp_path: Path) -> None:
+    flags = [f"--input={tmp_path}/a.csv", f"--output={tmp_path}/d", "--label=y"]
     assert not parse(make_parser(), [*flags, "--verbose=false"])[0].verbose
+    (tmp_path / "a.csv").write_text("y,x\n" + "1,2\n2,3\n" * 9)
+    run(parse(make_parser(), [*flags, "--quoted_newlines=TRUE"])[0])
+    like = ["--like", f"{tmp_path}/d", f"--output={tmp_path}/e"]
+    assert parse(make_parser(), like)[0].quoted_newlines
+    assert not parse(make_parser(), [*like, "--quoted_newlines=false"])[0].quoted_newlines
 
 
 def test_build_writes_a_spec_that_googles_client_takes(bucket: str, tmp_path: Path) -> None:
