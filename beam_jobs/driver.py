@@ -25,6 +25,7 @@ from beam_jobs.progress import PROGRESS
 from beam_jobs.schema_file import content_of, read_schema
 from beam_jobs.sizes import SizeModel
 from beam_jobs.sources import open_source
+from beam_jobs.sources.bigquery import exported, remove_export
 from tfrecord_io.errors import PresampleError, UsageError
 from tfrecord_io.manifest import Manifest
 from tfrecord_io.plan import FULL_BAND, Plan
@@ -81,7 +82,11 @@ def plan(options: PresampleOptions, beam_args: Sequence[str] = ()) -> Plan:
     _check_input(options)
     with tempfile.TemporaryDirectory() as folder:
         options = dataclasses.replace(options, plan_only=True)
-        _run_pipeline(make_job(options, beam_args, Output(options.output), folder), beam_args)
+        job = make_job(options, beam_args, Output(options.output), folder)
+        try:
+            _run_pipeline(job, beam_args)
+        finally:
+            remove_export(job.export)
         note = Path(folder, presample.PLAN_NOTE)
         if not note.exists():
             raise UsageError("--plan_only needs a runner on this machine, like the default one.")
@@ -141,25 +146,25 @@ def make_job(options: PresampleOptions, beam_args: Sequence[str], output: Output
     Raises:
       PresampleError: the source cannot be used.
     """
-    declared = read_schema(options.schema)
-    options = dataclasses.replace(options, schema=content_of(declared))
-    source = open_source(options, declared)
-    PROGRESS.reset(0 if any(file.gzip for file in source.files) else sum(file.bytes for file in source.files))
     settings = pipeline_options(beam_args).get_all_options()
-    runner = settings["runner"]
-    spill = spill_folder(options, output, runner)
-    own_process = runner == LOCAL_RUNNER and settings["direct_running_mode"] == "in_memory"
-    return Job(
-        options=options,
-        source=source,
-        sizes=SizeModel.measure(source, options.compression),
-        output=output,
-        run_folder=run_folder,
-        runner=runner,
-        spill=spill,
-        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        threads=min(_MOST_THREADS, os.cpu_count() or 1) if own_process else 1,
-    )
+    with exported(options, settings, read_schema(options.schema)) as given:
+        options = dataclasses.replace(given.options, schema=content_of(given.declared))
+        source = open_source(options, given.declared, given.export)
+        PROGRESS.reset(0 if any(file.gzip for file in source.files) else sum(file.bytes for file in source.files))
+        runner = settings["runner"]
+        own_process = runner == LOCAL_RUNNER and settings["direct_running_mode"] == "in_memory"
+        return Job(
+            options=options,
+            source=source,
+            sizes=SizeModel.measure(source, options.compression),
+            output=output,
+            run_folder=run_folder,
+            runner=runner,
+            spill=spill_folder(options, output, runner),
+            created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            threads=min(_MOST_THREADS, os.cpu_count() or 1) if own_process else 1,
+            export=given.export,
+        )
 
 
 def spill_folder(options: PresampleOptions, output: Output, runner: str) -> str | None:
@@ -201,7 +206,7 @@ def _run_pipeline(job: Job, beam_args: Sequence[str]) -> None:
 
 
 def _check_input(options: PresampleOptions) -> None:
-    if not options.input:
+    if not options.patterns:
         raise UsageError("--input names no file. Only the rows of a PCollection (beam_jobs.Presample) need none.")
 
 

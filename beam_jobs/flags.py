@@ -40,10 +40,10 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[Presamp
     patterns = stored.pop("input", None)
     parser.set_defaults(**stored)
     for action in parser._actions:
-        if action.dest in stored or (patterns and action.dest == "input"):
+        if action.dest in stored or (action.dest == "input" and (patterns or "query" in given or stored.get("query"))):
             action.required = False
     namespace, rest = parser.parse_known_args(argv)
-    namespace.input = namespace.input or patterns
+    namespace.input = namespace.input or patterns or ()
     return from_namespace(namespace), rest
 
 

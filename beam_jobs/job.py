@@ -8,6 +8,8 @@ from beam_jobs.options import PresampleOptions
 from beam_jobs.output import Output
 from beam_jobs.sizes import SizeModel
 from beam_jobs.sources import Source
+from beam_jobs.sources.bigquery import remove_export
+from beam_jobs.sources.bigquery_rows import Export
 from tfrecord_io.plan import BAND_NATS
 
 
@@ -16,6 +18,7 @@ class Job:
     """One run, settled before the pipeline is built. Picklable; holds no data.
 
     `spill` is the folder in which kept rows wait for their writers; None where the runner keeps them.
+    `export` are the files that BigQuery wrote for this run, if it reads a table.
     """
 
     options: PresampleOptions
@@ -28,6 +31,7 @@ class Job:
     created: str
     threads: int = 1
     band_nats: float = BAND_NATS
+    export: Export | None = None
 
     @property
     def block_threads(self) -> int:
@@ -35,9 +39,10 @@ class Job:
         return self.threads if self.source.threaded else 1
 
     def delete_unfinished(self) -> None:
-        """Removes the folders of unfinished work."""
+        """Removes the folders of unfinished work, and what BigQuery exported for it."""
         for folder in {self.output.folder, self.spill or self.output.folder}:
             Output(folder).delete_folder(self.run_folder)
+        remove_export(self.export)
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -64,6 +66,12 @@ class ParquetSource(Source):
     labels: LabelTable
     format: str = "parquet"
     threaded: bool = False
+    computed: ClassVar[tuple[str, ...]] = ()
+    """Columns of the files that are none of the rows'."""
+
+    def block(self, file: SourceFile, group: RowGroup, index: int, first: int, rows: int) -> Block:
+        """Some rows of a row group, from number `first` of the file."""
+        return ParquetBlock(self, file, group, index, first, rows)
 
     @property
     def schema(self) -> Schema:
@@ -103,7 +111,6 @@ class ParquetSource(Source):
 class ParquetBlock(Block):
     """Some rows of one row group; its columns are read when they are asked for."""
 
-    positions = np.zeros(0, np.uint64)
     row_bytes = None
 
     def __init__(
@@ -113,11 +120,21 @@ class ParquetBlock(Block):
         self._file = file
         self._group = group
         self._index = index
-        self.positions = np.arange(first, first + rows, dtype=np.uint64)
+        self._first, self._count = first, rows
+
+    def __len__(self) -> int:
+        return self._count
+
+    @cached_property
+    def positions(self) -> UInt64Array:
+        """The rows' numbers in their file [n]."""
+        return np.arange(self._first, self._first + self._count, dtype=np.uint64)
 
     def keys(self) -> Keys:
-        batch = self._group.read(self._source.key_columns.names, self._index)
-        return KeyReader(self._source, self._file, batch, self.positions).read()
+        return KeyReader(self._source, self._file, self._key_batch(), self.positions).read()
+
+    def _key_batch(self) -> pa.RecordBatch:
+        return self._group.read(self._source.key_columns.names, self._index)
 
     def identities(self) -> list[pa.Array]:
         names = list(self._source.key_columns.row_id)
@@ -184,6 +201,7 @@ def open_parquet(
     weight_out: str,
     declared: Sequence[DeclaredField],
     selection: Selection,
+    kind: type[ParquetSource] = ParquetSource,
 ) -> ParquetSource:
     """Reads the first file's footer and settles how its columns are stored.
 
@@ -191,7 +209,7 @@ def open_parquet(
       SourceError: not a whole Parquet file, a column that is not there, or of a type without a mapping.
     """
     with open_file(files[0]) as parquet:
-        schema = parquet.schema_arrow
+        schema = pa.schema([field for field in parquet.schema_arrow if field.name not in kind.computed])
     twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if twice:
         raise SourceError(f"{files[0].path} names {', '.join(twice)} twice. Give each column a name of its own.")
@@ -202,16 +220,16 @@ def open_parquet(
     parquet_columns.refuse_nested({name: types[name] for name in keys.names}, files[0].path)
     check_types(keys, types)
     labels = LabelTable(columns[keys.label].label)
-    return ParquetSource(files, columns, types, keys, weight_out, selection, labels)
+    return kind(files, columns, types, keys, weight_out, selection, labels)
 
 
 def _blocks(
     source: ParquetSource, file: SourceFile, parquet: pq.ParquetFile, group: int, first: int, batch_rows: int
-) -> Iterator[ParquetBlock]:
+) -> Iterator[Block]:
     rows = parquet.metadata.row_group(group).num_rows
     reader = RowGroup(parquet, group, batch_rows, file)
     for index, start in enumerate(range(0, rows, batch_rows)):
-        yield ParquetBlock(source, file, reader, index, first + start, min(batch_rows, rows - start))
+        yield source.block(file, reader, index, first + start, min(batch_rows, rows - start))
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
@@ -221,7 +239,7 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
 def _check_schema(found: pa.Schema, source: ParquetSource, file: SourceFile) -> None:
     expected = source.types
     types = parquet_columns.column_types(found, expected)
-    names = {*expected, *types} if source.selection == EVERYTHING else expected
+    names = {*expected, *types}.difference(source.computed) if source.selection == EVERYTHING else expected
     differs = [name for name in names if expected.get(name) != types.get(name)]
     if differs:
         raise SourceError(
