@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 
@@ -70,6 +71,49 @@ class Candidates:
         if chosen.unsure.any():
             self.band.append(Band.of(chosen, np.flatnonzero(chosen.unsure)))
 
+    def packed(self) -> PackedCandidates:
+        """The same for the way to the cut: of many classes, most have nothing in one range."""
+        cells = np.flatnonzero(self.sure)
+        return PackedCandidates(len(self.sure), cells, self.sure[cells], Band.join(self.band))
+
+
+@dataclass(frozen=True)
+class PackedCandidates:
+    """Candidates of some ranges: the counts [c] of those of `cuts` cells that are not 0, and the rows of the bands."""
+
+    cuts: int
+    cells: IntArray
+    counts: IntArray
+    band: Band
+
+
+class MergeCandidates(beam.CombineFn):
+    """PackedCandidates -> those of all ranges. Memory: O(cuts + rows in bands)."""
+
+    def create_accumulator(self) -> Candidates:
+        """Nothing yet."""
+        return Candidates(np.zeros(0, np.int64))
+
+    def add_input(self, accumulator: Candidates, element: PackedCandidates) -> Candidates:
+        """Adds those of one range."""
+        if not len(accumulator.sure):
+            accumulator.sure = np.zeros(element.cuts, np.int64)
+        accumulator.sure[element.cells] += element.counts
+        if len(element.band.u):
+            accumulator.band.append(element.band)
+        return accumulator
+
+    def merge_accumulators(self, accumulators: Iterable[Candidates]) -> Candidates:
+        """Adds those of several ranges."""
+        total = self.create_accumulator()
+        for accumulator in accumulators:
+            self.add_input(total, accumulator.packed())
+        return total
+
+    def extract_output(self, accumulator: Candidates) -> PackedCandidates:
+        """The sum."""
+        return accumulator.packed()
+
 
 @dataclass(frozen=True)
 class Cuts:
@@ -90,7 +134,7 @@ class Cuts:
         return found - starts, found < stops
 
 
-def find_cuts(layout: Layout, parts: Iterable[Candidates]) -> Cuts:
+def find_cuts(layout: Layout, found: PackedCandidates) -> Cuts:
     """Ranks the rows of all bands. O(rows in bands).
 
     Raises:
@@ -98,12 +142,8 @@ def find_cuts(layout: Layout, parts: Iterable[Candidates]) -> Cuts:
     """
     strata = layout.plan.strata
     sure = np.zeros(len(layout.last), np.int64)
-    bands = []
-    for part in parts:
-        sure += part.sure
-        bands += part.band
-    rows = Band.join(bands)
-    rows = rows.take(_ranked(rows))
+    sure[found.cells] = found.counts
+    rows = found.band.take(_ranked(found.band))
     owner = np.repeat(np.arange(len(strata)), [len(stratum.cuts) for stratum in strata])
     drawn = np.array([stratum.drawn for stratum in strata], np.int64)
     number = np.arange(len(owner)) - layout.first_cut[owner] + 1

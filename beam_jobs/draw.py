@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import apache_beam as beam
 import numpy as np
@@ -12,7 +11,7 @@ from apache_beam.metrics import Metrics
 
 from beam_jobs.chosen import Chosen
 from beam_jobs.cut import Band, Candidates, Cuts
-from beam_jobs.facts import StoredFacts
+from beam_jobs.facts import Facts
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
 from beam_jobs.kept_rows import Places, columns_of, kept_rows, read, strata_of, unsure_rows
@@ -25,7 +24,7 @@ from beam_jobs.progress import PROGRESS
 from beam_jobs.rejects import RejectedRow, bad_row
 from beam_jobs.shuffle import Outbox, Parcel, pack
 from beam_jobs.sources.block import Block, IntArray, Range, Stored
-from beam_jobs.unique_ids import id_groups
+from beam_jobs.unique_ids import IdGroups
 from tfrecord_io import hashing
 from tfrecord_io.errors import SourceError
 from tfrecord_io.hashing import UInt64Array
@@ -33,28 +32,8 @@ from tfrecord_io.hashing import UInt64Array
 _CONVERT_ROWS = 4_096
 
 
-@dataclass(frozen=True)
-class LostRow:
-    """A drawn row that did not parse: its sure copies in a fold, and the one that a cut decides about."""
-
-    stratum: int
-    fold: int
-    copies: int
-    candidate: Band | None
-    row: RejectedRow
-
-
-@dataclass
-class RangeFacts:
-    """What the draw learnt on the way: lost rows, facts about the stored ones, and ids to compare."""
-
-    lost: list[LostRow] = field(default_factory=list)
-    stored: StoredFacts = field(default_factory=StoredFacts)
-    ids: list[tuple[int, list[tuple[bytes, ...]]]] = field(default_factory=list)
-
-
 class DrawPart(beam.DoFn):
-    """(PartNotes, layout) -> (bucket, parcel of rows); unsure rows, Candidates and RangeFacts under their tags."""
+    """(PartNotes, layout) -> (bucket, parcel of rows); unsure rows, PackedCandidates and Facts under their tags."""
 
     CANDIDATES = "candidates"
     FACTS = "facts"
@@ -73,21 +52,20 @@ class DrawPart(beam.DoFn):
         """Reads the part once more; parses drawn rows only."""
         with reported():
             layout = packed.value()
-            candidates, facts = Candidates(np.zeros(len(layout.last), np.int64)), RangeFacts()
+            candidates, facts, ids = Candidates(np.zeros(len(layout.last), np.int64)), Facts(), IdGroups(layout)
             outbox = Outbox(self._job, layout)
-            for kept, unsure in self._draw(notes, layout, candidates, facts):
+            for kept, unsure in self._draw(notes, layout, candidates, facts, ids):
                 self._kept.inc(kept.num_rows)
                 yield from outbox.add(kept)
                 if unsure.num_rows:
                     yield beam.pvalue.TaggedOutput(self.UNSURE, pack(pa.Table.from_batches([unsure])))
             yield from outbox.flush()
-            yield from (beam.pvalue.TaggedOutput(self.IDS, group) for group in facts.ids)
-            facts.ids = []
-        yield beam.pvalue.TaggedOutput(self.CANDIDATES, candidates)
+            yield from (beam.pvalue.TaggedOutput(self.IDS, group) for group in ids.groups)
+        yield beam.pvalue.TaggedOutput(self.CANDIDATES, candidates.packed())
         yield beam.pvalue.TaggedOutput(self.FACTS, facts)
 
     def _draw(
-        self, notes: PartNotes, layout: Layout, candidates: Candidates, facts: RangeFacts
+        self, notes: PartNotes, layout: Layout, candidates: Candidates, facts: Facts, ids: IdGroups
     ) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
         job = self._job
         choose = _Choose(job, layout)
@@ -100,9 +78,11 @@ class DrawPart(beam.DoFn):
         for chosen, stored, kept in ordered_map(convert, _in_batches(picked), job.threads):
             candidates.add(layout, chosen)
             self._note(facts, chosen, stored)
+            if chosen.ids:
+                ids.add(chosen.ids)
             yield kept, _unsure_rows(chosen, stored)
 
-    def _note(self, facts: RangeFacts, chosen: Chosen, stored: Stored) -> None:
+    def _note(self, facts: Facts, chosen: Chosen, stored: Stored) -> None:
         for reject in stored.rejects:
             at = reject.row
             row = RejectedRow.of(self._job.source.files[chosen.files[at]], reject)
@@ -110,9 +90,7 @@ class DrawPart(beam.DoFn):
             if self._job.options.on_bad_row == "fail" and copies:
                 raise bad_row(row, self._job.source.format)
             unsure = Band.of(chosen, np.array([at])) if chosen.unsure[at] else None
-            facts.lost.append(LostRow(int(chosen.strata[at]), int(chosen.folds[at]), copies, unsure, row))
-        if chosen.ids:
-            facts.ids += id_groups(chosen.ids)
+            facts.lose((int(chosen.strata[at]), int(chosen.folds[at])), copies, row, unsure)
         facts.stored.note(chosen, stored)
 
 

@@ -4,38 +4,43 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import logging
 import os
 import pickle
 import tempfile
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineResult
 
 from beam_jobs import presample
 from beam_jobs.failures import BandMissedError, cause_of
 from beam_jobs.folders import missing_folders, remove_empty
 from beam_jobs.job import Job
+from beam_jobs.job_facts import JobFacts
 from beam_jobs.options import RUN_PREFIX, PresampleOptions
 from beam_jobs.output import Output, refuse_to_replace
 from beam_jobs.progress import PROGRESS
+from beam_jobs.publish import take_back
 from beam_jobs.schema_file import content_of, read_schema
 from beam_jobs.sizes import SizeModel
 from beam_jobs.sources import open_source
-from beam_jobs.sources.bigquery import exported, remove_export
-from tfrecord_io.errors import PresampleError, UsageError
+from beam_jobs.sources.bigquery import exported
+from tfrecord_io.errors import UsageError
 from tfrecord_io.manifest import Manifest
 from tfrecord_io.plan import FULL_BAND, Plan
 from tfrecord_io.plan_warnings import ClassCounts, plan_warnings
 from tfrecord_io.strategy import parse_strategy
 
 LOCAL_RUNNER = "FnApiRunner"
+NEVER_AGAIN_NATS = 100.0
+"""The width of bands where a job cannot be run again: they miss their cut with a probability below 1e-43."""
+
 _MOST_THREADS = 4
 _ONE_MACHINE = (LOCAL_RUNNER, "DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner")
-_LOG = logging.getLogger("presample")
 
 
 def run(options: PresampleOptions, beam_args: Sequence[str] = (), *, run_id: str | None = None) -> Manifest:
@@ -52,45 +57,60 @@ def run(options: PresampleOptions, beam_args: Sequence[str] = (), *, run_id: str
     Raises:
       PresampleError: the data, the plan or the output do not allow it; nothing is published.
     """
+    with _started(options, beam_args, run_id) as job:
+        _run_until_exact(job, beam_args)
+    return Manifest.load(options.output, opener=job.output.open)
+
+
+def submit(options: PresampleOptions, beam_args: Sequence[str] = ()) -> PipelineResult:
+    """Hands the job to a runner's service and does not wait: the pipeline publishes and cleans up by itself.
+
+    The caller may wait for the result. What a job that fails leaves in the output, `presample clean` removes.
+
+    Raises:
+      PresampleError: options, source or output do not allow it; nothing was started.
+    """
+    with _started(options, beam_args, None) as job:
+        return _pipeline(dataclasses.replace(job, band_nats=NEVER_AGAIN_NATS), beam_args).run()
+
+
+@contextmanager
+def _started(options: PresampleOptions, beam_args: Sequence[str], run_id: str | None) -> Iterator[Job]:
+    """Checks first; prepares the output; takes everything back if what follows fails."""
     _check_input(options)
     if options.plan_only:
         raise UsageError("run() does not take plan_only=True; call beam_jobs.plan(options), which returns the plan.")
-    run_folder = RUN_PREFIX + (run_id or new_run_id())
     output = Output(options.output)
     if output.has_dataset():
         refuse_to_replace(output, options.overwrite)
-    job = make_job(options, beam_args, output, run_folder)
-    old = shards_to_purge(options)
+    job = make_job(options, beam_args, output, RUN_PREFIX + (run_id or new_run_id()))
     new = missing_folders(Path(options.output)) if output.is_local else []
     try:
-        output.prepare(run_folder)
-        _run_until_exact(job, beam_args)
-    finally:
-        job.delete_unfinished()
+        output.prepare(job.run_folder)
+        yield job
+    except BaseException:
+        take_back(job)
         remove_empty(new)
-    manifest = Manifest.load(options.output, opener=output.open)
-    purge(output, old, manifest)
-    return manifest
+        raise
 
 
 def plan(options: PresampleOptions, beam_args: Sequence[str] = ()) -> Plan:
-    """Counts the classes and plans; writes nothing.
+    """Counts the classes and plans; writes nothing but, where the runner works elsewhere, notes that it removes again.
 
     Raises:
       PresampleError: as `run`.
     """
     _check_input(options)
+    options = dataclasses.replace(options, plan_only=True)
     with tempfile.TemporaryDirectory() as folder:
-        options = dataclasses.replace(options, plan_only=True)
-        job = make_job(options, beam_args, Output(options.output), folder)
+        here = pipeline_options(beam_args).get_all_options()["runner"] in _ONE_MACHINE
+        job = make_job(options, beam_args, Output(folder if here else options.output), RUN_PREFIX + new_run_id())
         try:
             _run_pipeline(job, beam_args)
+            with job.output.open(job.output.path(f"{job.run_folder}/{presample.PLAN_NOTE}")) as note:
+                planned: Plan = pickle.loads(note.read())
         finally:
-            remove_export(job.export)
-        note = Path(folder, presample.PLAN_NOTE)
-        if not note.exists():
-            raise UsageError("--plan_only needs a runner on this machine, like the default one.")
-        planned: Plan = pickle.loads(note.read_bytes())
+            take_back(job)
         return planned
 
 
@@ -194,8 +214,7 @@ def _run_until_exact(job: Job, beam_args: Sequence[str]) -> None:
 
 
 def _run_pipeline(job: Job, beam_args: Sequence[str]) -> None:
-    pipeline = beam.Pipeline(options=pipeline_options(beam_args))
-    presample.build(pipeline, job)
+    pipeline = _pipeline(job, beam_args)
     try:
         pipeline.run().wait_until_finish()
     except Exception as error:
@@ -205,27 +224,16 @@ def _run_pipeline(job: Job, beam_args: Sequence[str]) -> None:
         raise cause from error
 
 
+def _pipeline(job: Job, beam_args: Sequence[str]) -> beam.Pipeline:
+    options = pipeline_options(beam_args)
+    facts = options.view_as(JobFacts)
+    facts.presample_output = job.output.folder
+    facts.presample_source_bytes = sum(file.bytes for file in job.source.files)
+    pipeline = beam.Pipeline(options=options)
+    presample.build(pipeline, job.shared())
+    return pipeline
+
+
 def _check_input(options: PresampleOptions) -> None:
     if not options.patterns:
         raise UsageError("--input names no file. Only the rows of a PCollection (beam_jobs.Presample) need none.")
-
-
-def shards_to_purge(options: PresampleOptions) -> list[str]:
-    """Files of the dataset that `--overwrite=purge` is to remove after the new one is there."""
-    if options.overwrite != "purge":
-        return []
-    output = Output(options.output)
-    try:
-        old = Manifest.load(options.output, opener=output.open)
-    except PresampleError:
-        return []
-    return sorted(old.files())
-
-
-def purge(output: Output, old: Sequence[str], manifest: Manifest) -> None:
-    """Removes an old dataset's files, but those that the new one names too. The new one stands, come what may."""
-    kept = manifest.files()
-    try:
-        output.delete([path for path in old if path not in kept])
-    except PresampleError as error:
-        _LOG.warning("The dataset is published, but the old one's shards could not all be removed: %s", error)

@@ -6,7 +6,7 @@ import errno
 import os
 import posixpath
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,18 @@ class Output:
         with _explained(self.folder):
             path = self.path(name)
             return Path(path).exists() if self.is_local else bool(FileSystems.exists(path))
+
+    def existing(self, names: Sequence[str]) -> set[str]:
+        """Those of the files that are there."""
+        return {name for name in names if self.exists(name)}
+
+    def folders(self, prefix: str) -> list[str]:
+        """Names of folders directly in this one that start with a prefix."""
+        with _explained(self.folder):
+            if self.is_local:
+                return sorted(path.name for path in Path(self.folder).glob(prefix + "*") if path.is_dir())
+            found = FileSystems.match([self.path(prefix) + "**"])[0].metadata_list
+            return sorted({each.path[len(self.path("")) :].split("/")[0] for each in found})
 
     def size(self, name: str) -> int | None:
         """Bytes of a file; None if it is not there."""

@@ -1,6 +1,6 @@
 """The job: imbalanced files in, a per-class, pre-sampled, weighted, published dataset out.
 
-    parts -> Profile (pass 1) -> Plan -> Draw (pass 2) -> Cut -> WriteShards -> Publish
+    parts -> Profile (pass 1) -> Plan -> Draw (pass 2) -> Cut -> WriteShards -> Audit -> Place -> Publish
 
 Run it with `presample run`, `python -m beam_jobs.presample` or `beam_jobs.run`.
 """
@@ -18,20 +18,21 @@ if __name__ == "__main__":
 import dataclasses
 import pickle
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import apache_beam as beam
 
-from beam_jobs.cut import Candidates, Cuts, find_cuts
-from beam_jobs.draw import DrawPart, RangeFacts, SettleUnsure
+from beam_jobs.audit import Draft, Publication, audit, check_bad_fraction
+from beam_jobs.cut import Cuts, MergeCandidates, PackedCandidates, find_cuts
+from beam_jobs.draw import DrawPart, SettleUnsure
+from beam_jobs.facts import Facts, MergeFacts
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
 from beam_jobs.layout import Layout
+from beam_jobs.output import Output
 from beam_jobs.packed import Packed
 from beam_jobs.profile import MergeProfiles, Profile, ProfilePart, check_classes
-from beam_jobs.publish import check_bad_fraction, publish
+from beam_jobs.publish import packs, place, publish
 from beam_jobs.sources.block import Part
-from beam_jobs.sources.files import SourceFile
 from beam_jobs.unique_ids import RefuseEqualIds
 from beam_jobs.write_shards import WriteBucket, WrittenShard
 from tfrecord_io.errors import PlanError, SourceError
@@ -39,21 +40,23 @@ from tfrecord_io.manifest import Manifest
 from tfrecord_io.plan import make_plan
 from tfrecord_io.strategy import parse_strategy
 
-PLAN_NOTE = "plan.pickle"
+PLAN_NOTE = "plan"
 _GROUP_BYTES = 16 * 10**6
 MOST_SHARDS = 1_000_000
 """Each takes memory while it is planned, and a line in the manifest."""
 
 
 def build(pipeline: beam.Pipeline, job: Job) -> None:
-    """The whole flow. Reads the source twice, moves the kept rows once."""
+    """The whole flow. Reads the source twice, moves the kept rows once. The graph does not grow with the source."""
+    once = pipeline | "Once" >> beam.Create([None], reshuffle=False)
     parts = (
-        pipeline
-        | "Files" >> beam.Create(file_groups(job.source.files), reshuffle=False)
+        once
+        | "Files" >> beam.FlatMap(file_groups, job)
+        | "SpreadFiles" >> beam.Reshuffle()
         | "Parts" >> beam.ParDo(Parts(job))
         | "Spread" >> beam.Reshuffle()
     )
-    flow(parts, pipeline | "Once" >> beam.Create([None], reshuffle=False), job)
+    flow(parts, once, job)
 
 
 def flow(parts: beam.PCollection, once: beam.PCollection, job: Job) -> beam.PCollection:
@@ -76,20 +79,35 @@ def flow(parts: beam.PCollection, once: beam.PCollection, job: Job) -> beam.PCol
     )
     ids = drawn[DrawPart.IDS] | "GroupIds" >> beam.GroupByKey()
     checked = beam.pvalue.AsList(ids | "RefuseEqualIds" >> beam.ParDo(RefuseEqualIds(job)))
-    candidates = beam.pvalue.AsList(drawn[DrawPart.CANDIDATES])
+    candidates = beam.pvalue.AsSingleton(
+        drawn[DrawPart.CANDIDATES] | "MergeCandidates" >> beam.CombineGlobally(MergeCandidates())
+    )
     cuts = beam.pvalue.AsSingleton(once | "Cut" >> beam.Map(cut_bands, layout, candidates))
     settled = drawn[DrawPart.UNSURE] | "SettleUnsure" >> beam.ParDo(SettleUnsure(job), layout, cuts)
     buckets = (drawn.rows, settled) | beam.Flatten() | "Buckets" >> beam.GroupByKey()
-    written = beam.pvalue.AsList(buckets | "WriteShards" >> beam.ParDo(WriteBucket(job)))
-    facts = beam.pvalue.AsList(drawn[DrawPart.FACTS])
-    return once | "Publish" >> beam.Map(audit_and_publish, job, layout, profile, cuts, facts, written, checked)
+    written = beam.pvalue.AsList(buckets | "WriteShards" >> beam.ParDo(WriteBucket(job), layout))
+    facts = beam.pvalue.AsSingleton(drawn[DrawPart.FACTS] | "MergeFacts" >> beam.CombineGlobally(MergeFacts()))
+    audited = once | "Audit" >> beam.Map(audit_shards, job, layout, profile, cuts, facts, written, checked)
+    return publication(audited, job)
 
 
-def file_groups(files: Sequence[SourceFile]) -> list[list[int]]:
-    """Indices of files, small ones together, so that thousands of them cost by their bytes."""
+def publication(audited: beam.PCollection, job: Job) -> beam.PCollection:
+    """The last steps. Between them the runner keeps what was done, so that none is repeated after the next began."""
+    placed = (
+        audited
+        | "Drafts" >> beam.FlatMap(lambda packed: packs(packed.value()))
+        | "SpreadDrafts" >> beam.Reshuffle()
+        | "Place" >> beam.Map(place_shards, job)
+    )
+    published = audited | "Publish" >> beam.Map(publish_dataset, job, beam.pvalue.AsList(placed))
+    return published | "Published" >> beam.Reshuffle() | "Finish" >> beam.Map(delete_unfinished, *job.unfinished)
+
+
+def file_groups(_: None, job: Job) -> list[list[int]]:
+    """Indices of the source's files, small ones together, so that thousands of them cost by their bytes."""
     groups: list[list[int]] = []
     size = _GROUP_BYTES
-    for index, file in enumerate(files):
+    for index, file in enumerate(job.source.files):
         if size + file.bytes > _GROUP_BYTES:
             groups.append([])
             size = 0
@@ -122,30 +140,50 @@ def plan_layout(_: None, job: Job, profile: Packed[Profile]) -> Packed[Layout]:
 
 def note_plan(layout: Packed[Layout], job: Job) -> None:
     """The last stage of `--plan_only`: leaves the plan where the launcher finds it."""
-    Path(job.run_folder, PLAN_NOTE).write_bytes(pickle.dumps(layout.value().plan))
+    with reported(), job.output.create(f"{job.run_folder}/{PLAN_NOTE}") as file:
+        file.write(pickle.dumps(layout.value().plan))
 
 
-def cut_bands(_: None, layout: Packed[Layout], candidates: list[Candidates]) -> Cuts:
+def cut_bands(_: None, layout: Packed[Layout], candidates: PackedCandidates) -> Cuts:
     """The stage Cut."""
     with reported():
         return find_cuts(layout.value(), candidates)
 
 
-def audit_and_publish(
+def audit_shards(
     _: None,
     job: Job,
     layout: Packed[Layout],
     profile: Packed[Profile],
     cuts: Cuts,
-    facts: list[RangeFacts],
+    facts: Packed[Facts],
     written: list[Packed[list[WrittenShard]]],
     _checked: list[None],  # waited for, so that nothing is published before ids are known to differ
-) -> Manifest:
+) -> Packed[Publication]:
+    """The stage Audit."""
+    with reported():
+        shards = [shard for bucket in written for shard in bucket.value()]
+        return Packed(audit(job, layout.value(), profile.value(), cuts, facts.value(), shards))
+
+
+def place_shards(files: list[Draft], job: Job) -> int:
+    """The stage Place."""
+    with reported():
+        return place(job, files)
+
+
+def publish_dataset(publication: Packed[Publication], job: Job, placed: list[int]) -> Manifest:
     """The stage Publish."""
     with reported():
-        return publish(
-            job, layout.value(), profile.value(), cuts, facts, [shard for shards in written for shard in shards.value()]
-        )
+        return publish(job, publication.value(), placed)
+
+
+def delete_unfinished(manifest: Manifest, *folders: tuple[Output, str]) -> Manifest:
+    """The stage Finish. Knows nothing of the job, whose note goes with the folders of unfinished work."""
+    with reported():
+        for output, name in folders:
+            output.delete_folder(name)
+    return manifest
 
 
 def make_layout(job: Job, profile: Profile) -> Layout:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from apache_beam.metrics import Metrics
 
+from beam_jobs.class_counters import MOST_CLASSES, READ, counter_name
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
 from beam_jobs.memory import keep_freed_memory
@@ -96,6 +97,7 @@ class ProfilePart(beam.DoFn):
             notes, profile = self._read(part)
         self._rows.inc(profile.rows)
         self._bad.inc(profile.rejects.total)
+        _count_classes(profile.tallies)
         yield notes
         yield beam.pvalue.TaggedOutput(self.PROFILE, profile)
 
@@ -120,6 +122,12 @@ class ProfilePart(beam.DoFn):
                 PROGRESS.add("Profile", len(block), block.total_bytes)
         profile.tallies = counter.totals(index.classes)
         return PartNotes.pack(part, index.classes, codes), profile
+
+
+def _count_classes(tallies: Tallies) -> None:
+    if len(tallies.classes) <= MOST_CLASSES:
+        for (split, label), rows in zip(tallies.classes, tallies.rows.tolist(), strict=True):
+            Metrics.counter("presample.profile", counter_name(READ, split, label)).inc(rows)
 
 
 class MergeProfiles(beam.CombineFn):

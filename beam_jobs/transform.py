@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
 
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.transforms.window import GlobalWindows
 
-from beam_jobs.driver import new_run_id, purge, shards_to_purge, spill_folder
+from beam_jobs.driver import NEVER_AGAIN_NATS, new_run_id, spill_folder
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
 from beam_jobs.options import RUN_PREFIX, PresampleOptions
@@ -24,12 +23,9 @@ from beam_jobs.sources.block import KeyColumns
 from beam_jobs.sources.dict_rows import schema_of
 from beam_jobs.split_time import parse_split_time
 from tfrecord_io.errors import UsageError
-from tfrecord_io.manifest import Manifest
 
 _FOR_FILES = ("input", "query", "format", "quoted_newlines", "plan_only")
 _NOT_HERE = ("where", "columns", "drop_columns")
-_BAND_NATS = 100.0
-"""Wider than for files: a pipeline of somebody else's cannot be run again if a band misses its cut."""
 
 
 class Presample(beam.PTransform):
@@ -81,8 +77,7 @@ class Presample(beam.PTransform):
             | "OneWindow" >> beam.WindowInto(GlobalWindows())
             | "Pack" >> beam.ParDo(pack, beam.pvalue.AsSingleton(once))
         )
-        published = flow(ranges, once, job)
-        return published | "Finish" >> beam.Map(_finish, job, shards_to_purge(self._options))
+        return flow(ranges, once, job)
 
     def _job(self, output: Output, runner: str) -> Job:
         return Job(
@@ -94,7 +89,7 @@ class Presample(beam.PTransform):
             runner=runner,
             spill=spill_folder(self._options, output, runner),
             created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-            band_nats=_BAND_NATS,
+            band_nats=NEVER_AGAIN_NATS,
         )
 
 
@@ -126,11 +121,3 @@ def _prepare(_: None, job: Job) -> None:
     with reported():
         if not job.output.exists(job.run_folder + "/writable"):
             job.output.prepare(job.run_folder)
-
-
-def _finish(manifest: Manifest, job: Job, old: Sequence[str]) -> Manifest:
-    """The last step: takes unfinished work away, and what is to be purged."""
-    with reported():
-        purge(job.output, old, manifest)
-        job.delete_unfinished()
-    return manifest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import apache_beam as beam
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
+from beam_jobs.layout import Layout
 from beam_jobs.options import PresampleOptions
 from beam_jobs.sources.columns import MASK
 from tfrecord_io import hashing
@@ -17,19 +18,29 @@ from tfrecord_io.errors import SourceError
 
 Id = tuple[bytes, ...]
 
-_GROUP_BITS = 8
+_ROWS_A_GROUP = 1 << 17
+"""About as many ids are compared in memory at a time: some tens of MB."""
+_FEWEST_BITS = 4
 
 
-def id_groups(columns: list[pa.Array]) -> Iterator[tuple[int, list[Id]]]:
-    """The ids of n rows, spread over 256 groups so that equal ones meet.
+class IdGroups:
+    """The ids of drawn rows, spread over groups so that equal ones meet: as many groups as the plan's rows need."""
 
-    Args:
-      columns: the values of each `--row_id` column [n].
-    """
-    ids = list(zip(*(values.to_pylist() for values in columns), strict=True))
-    groups = hashing.digest_values(columns[0]) >> np.uint64(64 - _GROUP_BITS)
-    for group in np.unique(groups).tolist():
-        yield group, [ids[row] for row in np.flatnonzero(groups == group).tolist()]
+    def __init__(self, layout: Layout) -> None:
+        rows = sum(stratum.rows * stratum.folds for stratum in layout.plan.strata)
+        self._shift = np.uint64(64 - max(_FEWEST_BITS, (rows // _ROWS_A_GROUP).bit_length()))
+        self.groups: list[tuple[int, list[Id]]] = []
+
+    def add(self, columns: list[pa.Array]) -> None:
+        """Adds n rows.
+
+        Args:
+          columns: the values of each `--row_id` column [n].
+        """
+        ids = list(zip(*(values.to_pylist() for values in columns), strict=True))
+        groups = hashing.digest_values(columns[0]) >> self._shift
+        for group in np.unique(groups).tolist():
+            self.groups.append((group, [ids[row] for row in np.flatnonzero(groups == group).tolist()]))
 
 
 class RefuseEqualIds(beam.DoFn):

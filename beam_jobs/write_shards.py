@@ -18,9 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.metrics import Metrics
 
+from beam_jobs.class_counters import MOST_CLASSES, WRITTEN, counter_name
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
 from beam_jobs.kept_rows import columns_of, shards_of
+from beam_jobs.layout import Layout
 from beam_jobs.memory import keep_freed_memory
 from beam_jobs.ordered import ordered_map
 from beam_jobs.packed import Packed
@@ -58,10 +60,23 @@ class WriteBucket(beam.DoFn):
         """Once a worker."""
         keep_freed_memory()
 
-    def process(self, element: tuple[int, Iterable[Parcel]]) -> Iterator[Packed[list[WrittenShard]]]:
+    def process(
+        self, element: tuple[int, Iterable[Parcel]], packed: Packed[Layout]
+    ) -> Iterator[Packed[list[WrittenShard]]]:
         """Writes the shards of one bucket."""
         with reported():
-            yield Packed(list(self._write(element[1])))
+            written = list(self._write(element[1]))
+            self._count(written, packed.value())
+            yield Packed(written)
+
+    def _count(self, written: list[WrittenShard], layout: Layout) -> None:
+        strata = layout.plan.strata
+        if len(strata) > MOST_CLASSES:
+            return
+        for shard in written:
+            stratum = strata[int(np.searchsorted(layout.first_shard, shard.shard, side="right")) - 1]
+            name = counter_name(WRITTEN, stratum.split, stratum.label)
+            Metrics.counter("presample.write", name).inc(shard.rows)
 
     def _write(self, parcels: Iterable[Parcel]) -> Iterator[WrittenShard]:
         bucket = _Bucket.of(receive(self._job, parcels))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
-import posixpath
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -68,7 +67,7 @@ def exported(
     if table is None and options.query is None:
         yield Input(options, declared)
         return
-    folder = _folder(settings["temp_location"])
+    parent = _temporary(settings["temp_location"])
     found = _find(options, table, settings["project"])
     columns = choose_columns(
         found.fields,
@@ -79,24 +78,22 @@ def exported(
         declared,
         whole=found.table is None,
     )
-    export = Export(folder, found.name, columns.dropped)
+    export = Export(parent, RUN_PREFIX + secrets.token_hex(6), found.name, columns.dropped)
     try:
         _run(found, export_statement(found.rows(columns.names), export.pattern))
         patterns = () if found.table is None else (str(found.table),)
         yield Input(dataclasses.replace(options, input=patterns), columns.declared, export)
     except BaseException:
-        remove_export(export)
+        _remove(export)
         raise
 
 
-def remove_export(export: Export | None) -> None:
-    """Removes exported files; a failure to is a warning, since nothing else depends on it."""
-    if export is None:
-        return
+def _remove(export: Export) -> None:
+    """Removes exported files; that they stay is a warning, since another error is on its way."""
     try:
-        Output(posixpath.dirname(export.folder)).delete_folder(posixpath.basename(export.folder))
+        Output(export.parent).delete_folder(export.folder)
     except PresampleError as error:
-        _LOG.warning("The files that BigQuery exported to %s could not be removed: %s", export.folder, error)
+        _LOG.warning("The files %s that BigQuery exported could not be removed: %s", export.pattern, error)
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,8 @@ class _Found:
         return select_table(self.table, self.table.time, None if everything else names)
 
 
-def _folder(temp_location: str | None) -> str:
+def _temporary(temp_location: str | None) -> str:
+    """The folder for temporary files, checked."""
     if temp_location is None:
         raise UsageError(
             "Rows of BigQuery pass through Cloud Storage. Say where: --temp_location gs://BUCKET/temp, in the "
@@ -132,7 +130,7 @@ def _folder(temp_location: str | None) -> str:
         raise UsageError(
             f"--temp_location {temp_location}: BigQuery exports to Cloud Storage. Name a folder like gs://BUCKET/temp."
         )
-    return f"{temp_location.rstrip('/')}/{RUN_PREFIX}{secrets.token_hex(6)}"
+    return temp_location.rstrip("/")
 
 
 def _find(options: PresampleOptions, table: Table | None, project: str | None) -> _Found:

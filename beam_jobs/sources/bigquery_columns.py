@@ -105,17 +105,15 @@ def _refuse_types(wrong: Mapping[str, str], name: str, query: bool) -> None:
         return
     listed = ", ".join(f"{column} ({kind})" for column, kind in wrong.items())
     column, kind = next(iter(wrong.items()))
-    ways = f"write them as what Examples hold, like {_WAYS_OUT[kind].format(column)}"
-    ways = (
-        f"In the query, leave them out or {ways}"
-        if query
-        else f"Leave them out with --drop_columns; or in a --query, {ways}"
+    ways = "In the query, leave them out" if query else "Leave them out with --drop_columns"
+    ways += " or write them" if query else ", or write them in a --query"
+    raise SourceError(
+        f"{name}: no mapping for {listed}. {ways} as what Examples hold: {_WAYS_OUT[kind].format(column)}."
     )
-    raise SourceError(f"{name}: no mapping for {listed}. {ways}.")
 
 
 def _declared(fields: Sequence[Field]) -> list[DeclaredField]:
-    """What the table says of its columns' types. Its defaults are for rows to insert, and say nothing about missing values."""
+    """What the table says of its columns' types. Its defaults are for rows to insert, not for missing values."""
     return parse_json(json.dumps([_said(field) for field in fields]), "the table's schema", Remarks())
 
 

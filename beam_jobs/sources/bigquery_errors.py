@@ -62,7 +62,7 @@ def _why(error: Exception) -> str:
 def _hint(text: str) -> str:
     if "snapshot time" in text.lower():
         return (
-            " A table can be read as of the last seven days at most, and not of the future: check this machine's clock, "
-            "or name another time with --input bq://PROJECT.DATASET.TABLE@TIME."
+            " A table can be read as of the last seven days at most, and not of the future: check this machine's "
+            "clock, or name another time with --input bq://PROJECT.DATASET.TABLE@TIME."
         )
     return ""

@@ -29,11 +29,12 @@ ROW_BYTES = "presample_row_bytes"
 
 @dataclass(frozen=True)
 class Export:
-    """Files that BigQuery wrote into a folder of their own.
+    """Files that BigQuery wrote into a folder of their own, in another folder, the `parent`.
 
     `name` is what they were read from, `dropped` the columns in them that are not to be stored or shown.
     """
 
+    parent: str
     folder: str
     name: str
     dropped: tuple[str, ...] = ()
@@ -41,7 +42,7 @@ class Export:
     @property
     def pattern(self) -> str:
         """What the files match."""
-        return f"{self.folder}/*.parquet"
+        return f"{self.parent}/{self.folder}/*.parquet"
 
 
 @dataclass(frozen=True)
