@@ -21,6 +21,7 @@ from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile, match_files
 from beam_jobs.sources.parquet import ParquetSource, open_parquet
 from beam_jobs.sources.parquet_files import RowGroup
+from beam_jobs.table_options import without_time
 from tfrecord_io.errors import SourceError
 
 ROW_BYTES = "presample_row_bytes"
@@ -84,9 +85,11 @@ def open_export(
       SourceError: no row was exported, or a column cannot be used.
     """
     try:
-        files = [dataclasses.replace(file, name=export.name) for file in match_files((export.pattern,))]
+        found = match_files((export.pattern,))
     except SourceError as error:
         raise SourceError(
             f"{export.name} has no rows: BigQuery exported none. Check the table, or the query."
         ) from error
+    # Bad rows of the same data are named alike, whenever it is read.
+    files = [dataclasses.replace(file, name=without_time(export.name)) for file in found]
     return open_parquet(files, keys, weight_out, declared, Selection(selection.columns, export.dropped), TableSource)

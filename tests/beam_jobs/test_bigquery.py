@@ -14,11 +14,13 @@ import pytest
 from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs import PresampleOptions, plan, run
+from beam_jobs.driver import submit
 from beam_jobs.like import options_like
 from tests.beam_jobs.conftest import Dataset
 from tests.dataflow.bigquery_server import BigQuery, bigquery
 from tests.dataflow.bigquery_tables import StoredTable
 from tfrecord_io.errors import SourceError
+from tfrecord_io.manifest import Manifest
 
 _TABLE = "data-project.shop.orders"
 _FIELDS = [
@@ -80,7 +82,7 @@ def test_another_export_gives_the_same_dataset(service: BigQuery, bucket: str, t
     assert second.files() == first.files()
     assert len(list(first.manifest.shards())) > 20
     assert len(first.rejected()) == 10
-    assert first.rejected()[0]["file"] == str(first.manifest.source["patterns"][0])
+    assert {row["file"] for row in first.rejected()} == {f"bq://{_TABLE}"}
     assert re.search(r"Its id: id=\d+\.$", first.rejected()[0]["message"])
 
 
@@ -136,7 +138,7 @@ def test_only_the_columns_that_are_needed_are_exported(service: BigQuery, bucket
 
 
 def test_the_types_of_a_table(service: BigQuery, bucket: str, tmp_path: Path) -> None:
-    moment = datetime.datetime(2024, 5, 1, 12, 30, 0, 5)
+    moment = datetime.datetime.fromisoformat("2024-05-01T12:30:00.000005")
     inner = [{"name": "city", "type": "STRING"}, {"name": "zips", "type": "INTEGER", "mode": "REPEATED"}]
     given: list[tuple[str, str, Any, Any]] = [
         ("price", "NUMERIC", decimal.Decimal("1.5"), [1.5]),
@@ -185,6 +187,23 @@ def test_a_plan_leaves_nothing(service: BigQuery, bucket: str, tmp_path: Path) -
     planned = plan(options, [f"--temp_location={bucket}/temp"])
     assert sum(stratum.source.rows for stratum in planned.strata) == _ROWS
     assert left_over(bucket) == []
+
+
+def test_a_job_that_is_left_alone_removes_the_export(service: BigQuery, bucket: str, tmp_path: Path) -> None:
+    options = PresampleOptions(input=(f"bq://{_TABLE}",), output=str(tmp_path), label="returned", row_id=("id",))
+    submit(options, [f"--temp_location={bucket}/temp"]).wait_until_finish()
+    assert Manifest.load(tmp_path).source["rows"] == _ROWS
+    assert left_over(bucket) == []
+
+
+def test_splits_by_a_timestamp(service: BigQuery, bucket: str, tmp_path: Path) -> None:
+    day = datetime.datetime.fromisoformat("2024-05-01T00:00:00")
+    columns = {**_COLUMNS, "at": [day + datetime.timedelta(minutes=i) for i in range(_ROWS)]}
+    service.tables["p.d.timed"] = StoredTable.of([*_FIELDS, {"name": "at", "type": "TIMESTAMP"}], columns)
+    times = "at=2024-05-01T10:00:00Z,2024-05-02T00:00:00+00:00"
+    dataset = sample(bucket, tmp_path / "out", input=("bq://p.d.timed",), split_time=times)
+    rows = {name: split.source_rows for name, split in dataset.manifest.splits.items()}
+    assert rows == {"train": 600, "eval": 840, "test": 560}
 
 
 @pytest.mark.parametrize(
