@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from beam_jobs.options import RUN_PREFIX, PresampleOptions
 from beam_jobs.output import Output
+from beam_jobs.progress import PROGRESS
 from beam_jobs.sources import key_columns
 from beam_jobs.sources.bigquery_columns import Field, choose_columns
 from beam_jobs.sources.bigquery_errors import explained
@@ -166,6 +167,7 @@ def _run(found: _Found, statement: str) -> None:
             job_id_prefix=_JOB_PREFIX,
             location=found.location,
         )
+        PROGRESS.enter("Export")
         _LOG.info("BigQuery exports %s in job %s.", found.name, job.job_id)
         try:
             job.result()
