@@ -24,6 +24,7 @@ from beam_jobs.progress import PROGRESS
 from beam_jobs.rejects import RejectedRow, bad_row
 from beam_jobs.shuffle import Outbox, Parcel, pack
 from beam_jobs.sources.block import Block, IntArray, Range, Stored
+from beam_jobs.sources.meter import METER
 from beam_jobs.unique_ids import IdGroups
 from tfrecord_io import hashing
 from tfrecord_io.errors import SourceError
@@ -43,6 +44,8 @@ class DrawPart(beam.DoFn):
     def __init__(self, job: Job) -> None:
         self._job = job
         self._kept = Metrics.counter("presample.draw", "rows_kept")
+        self._rows = Metrics.counter("presample.draw", "rows_read")
+        self._bytes = Metrics.counter("presample.draw", "bytes_read")
 
     def setup(self) -> None:
         """Once a worker."""
@@ -60,6 +63,8 @@ class DrawPart(beam.DoFn):
                 if unsure.num_rows:
                     yield beam.pvalue.TaggedOutput(self.UNSURE, pack(pa.Table.from_batches([unsure])))
             yield from outbox.flush()
+            self._rows.inc(sum(notes.rows))
+            self._bytes.inc(METER.take())
             yield from (beam.pvalue.TaggedOutput(self.IDS, group) for group in ids.groups)
         yield beam.pvalue.TaggedOutput(self.CANDIDATES, candidates.packed())
         yield beam.pvalue.TaggedOutput(self.FACTS, facts)

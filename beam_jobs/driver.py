@@ -29,6 +29,7 @@ from beam_jobs.schema_file import content_of, read_schema
 from beam_jobs.sizes import SizeModel
 from beam_jobs.sources import open_source
 from beam_jobs.sources.bigquery import exported
+from beam_jobs.sources.meter import METER
 from tfrecord_io.errors import UsageError
 from tfrecord_io.manifest import Manifest
 from tfrecord_io.plan import FULL_BAND, Plan
@@ -229,6 +230,7 @@ def _pipeline(job: Job, beam_args: Sequence[str]) -> beam.Pipeline:
     facts = options.view_as(JobFacts)
     facts.presample_output = job.output.folder
     facts.presample_source_bytes = sum(file.bytes for file in job.source.files)
+    METER.take()  # the sample is no part of a pass
     pipeline = beam.Pipeline(options=options)
     presample.build(pipeline, job.shared())
     return pipeline

@@ -25,6 +25,7 @@ from beam_jobs.packed import Packed
 from beam_jobs.progress import PROGRESS
 from beam_jobs.rejects import RejectedRow, RejectLog, bad_row
 from beam_jobs.sources.block import Block, IntArray, Keys, Part
+from beam_jobs.sources.meter import METER
 from beam_jobs.tallies import Class, ClassIndex, Counter, Tallies
 from beam_jobs.validate import refuse_bad_values
 from tfrecord_io import hashing
@@ -86,6 +87,7 @@ class ProfilePart(beam.DoFn):
         self._job = job
         self._rows = Metrics.counter("presample.profile", "rows_read")
         self._bad = Metrics.counter("presample.profile", "rows_rejected")
+        self._bytes = Metrics.counter("presample.profile", "bytes_read")
 
     def setup(self) -> None:
         """Once a worker."""
@@ -97,6 +99,7 @@ class ProfilePart(beam.DoFn):
             notes, profile = self._read(part)
         self._rows.inc(profile.rows)
         self._bad.inc(profile.rejects.total)
+        self._bytes.inc(METER.take())
         _count_classes(profile.tallies)
         yield notes
         yield beam.pvalue.TaggedOutput(self.PROFILE, profile)

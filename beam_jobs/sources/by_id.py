@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from beam_jobs.sources.arrow_types import as_text
 from beam_jobs.sources.block import FloatArray, IntArray, Keys, Reject, Stored
 from beam_jobs.sources.columns import MASK
-from beam_jobs.sources.parquet import ParquetBlock, ParquetRows, ParquetSource
+from beam_jobs.sources.parquet import ParquetBlock, ParquetSource
+from beam_jobs.sources.parquet_rows import ParquetRows
 from tfrecord_io import hashing
 from tfrecord_io.errors import SourceError
 from tfrecord_io.hashing import UInt64Array
@@ -28,9 +29,8 @@ class IdBlock(ParquetBlock):
 
     @cached_property
     def positions(self) -> UInt64Array:
-        """A digest of the ids [n], another one than the draw's: it orders rows of equal hashes."""
-        marked = [pc.binary_join_element_wise(_MARK, ids.fill_null(b""), _NOTHING) for ids in self.identities()]
-        return reduce(hashing.combine, map(hashing.digest_values, marked))
+        """A digest of the ids [n]."""
+        return _digest(self.identities())
 
     def keys(self) -> Keys:
         try:
@@ -43,6 +43,9 @@ class IdBlock(ParquetBlock):
     def pick(self, rows: IntArray) -> IdRows:
         picked = super().pick(rows)
         return IdRows(self._source, self._file, picked._table, picked.positions)
+
+    def _places(self, rows: IntArray) -> UInt64Array:
+        return _digest([ids.take(pa.array(rows)) for ids in self.identities()])
 
     def _with_id(self, error: SourceError) -> SourceError:
         """An error that names a row by its digest, with the row's id."""
@@ -60,6 +63,12 @@ class IdRows(ParquetRows):
 
     def check(self) -> list[Reject]:
         return with_ids(super().check(), self._source, self._table)
+
+
+def _digest(ids: list[pa.Array]) -> UInt64Array:
+    """A digest of the ids of each row, another one than the draw's: it orders rows of equal hashes."""
+    marked = [pc.binary_join_element_wise(_MARK, values.fill_null(b""), _NOTHING) for values in ids]
+    return reduce(hashing.combine, map(hashing.digest_values, marked))
 
 
 def with_ids(rejects: list[Reject], source: ParquetSource, rows: pa.RecordBatch | pa.Table) -> list[Reject]:

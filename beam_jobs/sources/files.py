@@ -16,12 +16,14 @@ from typing import BinaryIO, cast
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from beam_jobs.sources.meter import Metered
 from tfrecord_io.errors import SourceError
 
 ROWS = "pcollection"
 """The format of a source that is no file: the rows of a PCollection."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_SEEK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class SourceFile:
     name: str
     bytes: int
     gzip: bool = False
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is on no disk of this machine."""
+        return "://" in self.path
 
 
 def match_files(patterns: tuple[str, ...]) -> list[SourceFile]:
@@ -66,21 +73,27 @@ def place(kind: str, position: int) -> str:
 
 
 @contextmanager
-def open_raw(file: SourceFile) -> Iterator[BinaryIO]:
-    """Opens the file's own bytes.
+def open_raw(file: SourceFile, seeks: bool = False) -> Iterator[BinaryIO]:
+    """Opens the file's own bytes; `seeks` says that only some places of it will be read.
 
     Raises:
       SourceError: it cannot be opened.
     """
     try:
-        if "://" in file.path:
-            stream = FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED)
-        else:
-            stream = Path(file.path).open("rb")
+        stream = _open_remote(file.path, seeks) if file.is_remote else Path(file.path).open("rb")
     except (OSError, BeamIOError) as error:
         raise SourceError(f"{file.path} cannot be opened: {error}.") from error
     with stream:
-        yield cast(BinaryIO, stream)
+        yield cast(BinaryIO, Metered(stream))
+
+
+def _open_remote(path: str, seeks: bool) -> BinaryIO:
+    if seeks and path.startswith("gs://"):  # Beam fetches 16 MB at a time, which undoes what seeking saves
+        from apache_beam.io.gcp.gcsio import GcsIO
+
+        client = GcsIO(pipeline_options=FileSystems._pipeline_options)
+        return cast(BinaryIO, client.open(path, "rb", read_buffer_size=_SEEK_BYTES))
+    return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
 
 
 @contextmanager

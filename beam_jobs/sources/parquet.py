@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,42 +11,37 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from typing_extensions import Self
 
+from beam_jobs.ordered import ordered_map
 from beam_jobs.sources import arrow_types, parquet_columns
 from beam_jobs.sources.arrow_types import ArrowColumn
 from beam_jobs.sources.block import (
     Block,
-    FloatArray,
     IntArray,
     KeyColumns,
     Keys,
     Range,
-    Reject,
-    Rows,
     Schema,
     Source,
-    Stored,
 )
 from beam_jobs.sources.columns import (
     EVERYTHING,
     Selection,
     check_columns,
     check_types,
-    stored_rows,
-    stored_weights,
 )
 from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile
 from beam_jobs.sources.label_table import LabelTable
-from beam_jobs.sources.parquet_files import RowGroup, open_file
-from beam_jobs.sources.parquet_keys import KeyReader, float_weights, raw_row
+from beam_jobs.sources.parquet_files import LoadedRows, RowGroup, open_file
+from beam_jobs.sources.parquet_keys import KeyReader
+from beam_jobs.sources.parquet_rows import ParquetRows
 from tfrecord_io.errors import SourceError
 from tfrecord_io.hashing import UInt64Array
 
 BATCH_ROWS = 32_768
-_SAMPLE_GROUPS = 64
-_SAMPLE_BLOCKS = 64
+_SAMPLE_GROUPS = 16
+_SAMPLE_THREADS = 8
 _SAMPLE_ROWS = 4_096
 
 
@@ -95,17 +90,11 @@ class ParquetSource(Source):
                 yield from _blocks(self, file, parquet, group, first, BATCH_ROWS)
 
     def sample(self) -> Iterator[Block]:
-        each = max(1, _SAMPLE_GROUPS // len(self.files))
         step = max(1, len(self.files) // _SAMPLE_GROUPS)
-        for file in self.files[::step][:_SAMPLE_GROUPS]:
-            with open_file(file) as parquet:
-                _check_schema(parquet.schema_arrow, self, file)
-                if not parquet.num_row_groups:
-                    continue
-                groups = sorted({i * parquet.num_row_groups // each for i in range(each)} - {parquet.num_row_groups})
-                blocks = max(1, _SAMPLE_BLOCKS // (len(groups) * min(len(self.files), _SAMPLE_GROUPS)))
-                for group in groups:
-                    yield from itertools.islice(_blocks(self, file, parquet, group, 0, _SAMPLE_ROWS), blocks)
+        files = self.files[::step][:_SAMPLE_GROUPS]
+        load = functools.partial(_sample_of, self, max(1, _SAMPLE_GROUPS // len(files)))
+        for blocks in ordered_map(load, files, _SAMPLE_THREADS):
+            yield from blocks
 
 
 class ParquetBlock(Block):
@@ -114,7 +103,13 @@ class ParquetBlock(Block):
     row_bytes = None
 
     def __init__(
-        self, source: ParquetSource, file: SourceFile, group: RowGroup, index: int, first: int, rows: int
+        self,
+        source: ParquetSource,
+        file: SourceFile,
+        group: RowGroup | LoadedRows,
+        index: int,
+        first: int,
+        rows: int,
     ) -> None:
         self._source = source
         self._file = file
@@ -131,7 +126,7 @@ class ParquetBlock(Block):
         return np.arange(self._first, self._first + self._count, dtype=np.uint64)
 
     def keys(self) -> Keys:
-        return KeyReader(self._source, self._file, self._key_batch(), self.positions).read()
+        return KeyReader(self._source, self._file, self._key_batch(), lambda: self.positions).read()
 
     def _key_batch(self) -> pa.RecordBatch:
         return self._group.read(self._source.key_columns.names, self._index)
@@ -147,52 +142,16 @@ class ParquetBlock(Block):
         names = dict.fromkeys([*source.columns, *([weight] if weight else [])])
         schema = pa.schema([(name, source.types[name]) for name in names])
         if not len(rows):
-            return ParquetRows(source, self._file, schema.empty_table(), self.positions[rows])
+            return ParquetRows(source, self._file, schema.empty_table(), self._places(rows))
         batch = self._group.read(schema.names, self._index)
         batch = batch if len(rows) == batch.num_rows else batch.take(pa.array(rows))
         # Of the plain schema, so that parts join whatever their files say of nulls and metadata.
         table = pa.Table.from_arrays([batch.column(name) for name in schema.names], schema=schema)
-        return ParquetRows(source, self._file, table, self.positions[rows])
+        return ParquetRows(source, self._file, table, self._places(rows))
 
-
-class ParquetRows(Rows):
-    """Drawn rows of one file."""
-
-    def __init__(self, source: ParquetSource, file: SourceFile, table: pa.Table, positions: UInt64Array) -> None:
-        self._source = source
-        self._file = file
-        self._table = table
-        self.positions = positions
-
-    def check(self) -> list[Reject]:
-        return self._convert(self._table.combine_chunks())[1]
-
-    def to_stored(self, factors: FloatArray) -> Stored:
-        source, weight = self._source, self._source.key_columns.weight
-        table = self._table.combine_chunks()
-        original = float_weights(table.column(weight), weight, self._file) if weight else None
-        columns, rejects = self._convert(table)
-        weights = stored_weights(original, factors, weight, source.selection)
-        return stored_rows(columns, weights, rejects)
-
-    def _convert(self, table: pa.Table) -> tuple[dict[str, pa.Array], list[Reject]]:
-        columns: dict[str, pa.Array] = {}
-        reasons: dict[int, str] = {}
-        for name, column in self._source.columns.items():
-            values = _one_chunk(table.column(name))
-            columns[name], bad = column.convert(values)
-            for row, why in bad.items():
-                reasons.setdefault(row, f"column {name!r}: {why}.")
-        rejects = [
-            Reject(row, int(self.positions[row]), "type", why, raw_row(table, row, self._source.selection))
-            for row, why in sorted(reasons.items())
-        ]
-        return columns, rejects
-
-    @classmethod
-    def join(cls, parts: Sequence[Self]) -> Self:
-        table = pa.concat_tables([part._table for part in parts])
-        return cls(parts[0]._source, parts[0]._file, table, np.concatenate([part.positions for part in parts]))
+    def _places(self, rows: IntArray) -> UInt64Array:
+        """The positions of some rows."""
+        return self.positions[rows]
 
 
 def open_parquet(
@@ -232,8 +191,21 @@ def _blocks(
         yield source.block(file, reader, index, first + start, min(batch_rows, rows - start))
 
 
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
+def _sample_of(source: ParquetSource, each: int, file: SourceFile) -> list[ParquetBlock]:
+    """The first rows of up to `each` row groups of a file, spread over it; the fewer groups, the more of each."""
+    sample = []
+    with open_file(file, sample=True) as parquet:
+        _check_schema(parquet.schema_arrow, source, file)
+        count = parquet.num_row_groups
+        groups = sorted({i * count // each for i in range(each)}) if count else []
+        for group in groups:
+            rows = parquet.metadata.row_group(group).num_rows
+            batches = min(each // len(groups), -(-rows // _SAMPLE_ROWS))
+            reader = RowGroup(parquet, group, _SAMPLE_ROWS, file)
+            loaded = LoadedRows(reader, list(source.types), batches)
+            for index, start in enumerate(range(0, min(rows, batches * _SAMPLE_ROWS), _SAMPLE_ROWS)):
+                sample.append(ParquetBlock(source, file, loaded, index, start, min(_SAMPLE_ROWS, rows - start)))
+    return sample
 
 
 def _check_schema(found: pa.Schema, source: ParquetSource, file: SourceFile) -> None:

@@ -12,17 +12,22 @@ from beam_jobs.sources.files import SourceFile, open_raw
 from beam_jobs.sources.parquet_columns import flatten
 from tfrecord_io.errors import SourceError
 
+_SAMPLE_BUFFER = 1 << 20
+"""About as much as a page; where each read is a request, they take longer than their bytes."""
+
 
 @contextmanager
-def open_file(file: SourceFile) -> Iterator[pq.ParquetFile]:
-    """Opens a file and reads its footer.
+def open_file(file: SourceFile, sample: bool = False) -> Iterator[pq.ParquetFile]:
+    """Opens a file and reads its footer; of the columns of a `sample`, then no more than the pages that are asked for.
 
     Raises:
       SourceError: it is no whole Parquet file.
     """
-    with open_raw(file) as stream:
+    with open_raw(file, seeks=True) as stream:
         try:
-            parquet = pq.ParquetFile(stream, pre_buffer=False)
+            # Ahead and together where each read is a request; on a disk that gains nothing.
+            ahead = file.is_remote and not sample
+            parquet = pq.ParquetFile(stream, pre_buffer=ahead, buffer_size=_SAMPLE_BUFFER if sample else 0)
         except (OSError, pa.ArrowException) as error:
             raise _damaged(file, error) from error
         yield parquet
@@ -57,6 +62,17 @@ class RowGroup:
             raise _damaged(self._file, error) from error
         self._readers[columns] = (index, batch, reader)
         return batch
+
+
+class LoadedRows:
+    """The first batches of a row group, in memory: a RowGroup that needs no open file."""
+
+    def __init__(self, group: RowGroup, names: list[str], batches: int) -> None:
+        self._batches = [group.read(names, index) for index in range(batches)]
+
+    def read(self, names: list[str], index: int) -> pa.RecordBatch:
+        """Some columns of the batch of that index."""
+        return self._batches[index].select(list(dict.fromkeys(names)))
 
 
 def _damaged(file: SourceFile, error: Exception) -> SourceError:
