@@ -10,6 +10,7 @@ from typing import Any
 from beam_jobs.schema_json import parse_json
 from beam_jobs.schema_remarks import Remarks
 from beam_jobs.sources.bigquery_rows import ROW_BYTES
+from beam_jobs.sources.bigquery_sql import ROW
 from beam_jobs.sources.block import KeyColumns
 from beam_jobs.sources.columns import Selection, check_columns, suggest
 from beam_jobs.sources.declared import DeclaredField
@@ -70,8 +71,11 @@ def choose_columns(
     found = {field["name"]: dict(_leaves(field, "")) for field in fields}
     leaves = [leaf for inner in found.values() for leaf in inner]
     check_columns(keys, weight_out, list(dict.fromkeys([*found, *leaves])), name, selection)
-    if ROW_BYTES in found:
-        raise SourceError(f"{name}: column {ROW_BYTES} has the name of one that the export adds. Rename it.")
+    for column in found:
+        if column.lower() in (ROW, ROW_BYTES):
+            raise SourceError(
+                f"{name}: column {column} has a name that the export uses itself. Rename it in a --query."
+            )
     for field in declared:
         if field.name not in leaves:
             raise UsageError(
@@ -84,6 +88,12 @@ def choose_columns(
     exported = {leaf: kind for top in names for leaf, kind in found[top].items()}
     _refuse_types({leaf: kind for leaf, kind in exported.items() if kind in _WAYS_OUT}, name, whole)
     types = {field.name: field for field in _declared([field for field in fields if field["name"] in names])}
+    for column in keys.names:
+        if types[column].repeated:
+            raise SourceError(
+                f"{name}: column {column!r} is an ARRAY. A label, weight, split, id or --where column holds one value a "
+                "row. Name another column."
+            )
     types |= {field.name: field for field in declared if field.name in exported}
     return ExportedColumns(tuple(names), tuple(types.values()), tuple(leaf for leaf in exported if leaf in dropped))
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from beam_jobs.sources.bigquery_rows import ROW_BYTES
 from beam_jobs.table_options import Table
 
-_ROW = "presample_row"
+ROW = "presample_row"
+"""What the export calls a row."""
 
 
 def select_table(table: Table, time: datetime.datetime, columns: Sequence[str] | None) -> str:
@@ -33,6 +34,6 @@ def export_statement(rows: str, pattern: str) -> str:
     uri = pattern.replace("\\", "\\\\").replace("'", "\\'")
     return (
         f"EXPORT DATA OPTIONS(uri='{uri}', format='PARQUET', compression='SNAPPY', overwrite=false) AS\n"
-        f"SELECT *, BYTE_LENGTH(TO_JSON_STRING({_ROW})) AS {ROW_BYTES}\n"
-        f"FROM (\n{rows}\n) AS {_ROW}"
+        f"SELECT *, BYTE_LENGTH(TO_JSON_STRING({ROW})) AS {ROW_BYTES}\n"
+        f"FROM (\n{rows}\n) AS {ROW}"
     )

@@ -180,6 +180,12 @@ def test_like_reads_the_table_as_it_is_now(service: BigQuery, bucket: str, tmp_p
     assert (other.input, other.query) == ((f"bq://{_TABLE}",), None)
 
 
+def test_an_outage_is_waited_for(service: BigQuery, bucket: str, tmp_path: Path) -> None:
+    service.outages = 1
+    assert sample(bucket, tmp_path / "out").manifest.source["rows"] == _ROWS
+    assert service.outages == 0
+
+
 def test_a_plan_leaves_nothing(service: BigQuery, bucket: str, tmp_path: Path) -> None:
     options = PresampleOptions(
         input=(f"bq://{_TABLE}",), output=str(tmp_path / "out"), label="returned", row_id=("id",)

@@ -97,6 +97,21 @@ def test_a_table_or_column_that_is_not_there(
     refused(service, bucket, tmp_path / "out", SourceError, message, **given)
 
 
+@pytest.mark.parametrize(
+    ("field", "given", "message"),
+    [
+        ({"name": "presample_row", "type": "STRING"}, {}, "column presample_row has a name that the export uses"),
+        ({"name": "Presample_Row_Bytes", "type": "STRING"}, {}, "column Presample_Row_Bytes has a name that"),
+        ({"name": "tags", "type": "STRING", "mode": "REPEATED"}, {"label": "tags"}, "column 'tags' is an ARRAY"),
+    ],
+)
+def test_columns_that_cannot_do_that(
+    service: BigQuery, bucket: str, tmp_path: Path, field: dict[str, str], given: dict[str, str], message: str
+) -> None:
+    service.tables["p.d.t"] = StoredTable.of([*_FIELDS, field], {**_COLUMNS, field["name"]: [None] * 4})
+    refused(service, bucket, tmp_path / "out", SourceError, message, **given)
+
+
 def test_a_schema_for_another_table(service: BigQuery, bucket: str, tmp_path: Path) -> None:
     schema = '[{"name": "txt", "type": "STRING"}]'
     message = r"--schema: bq://p\.d\.t@\S+ has no column 'txt'\. Did you mean 'text'\?"

@@ -51,6 +51,8 @@ class BigQuery:
     files: int = 3
     broken: tuple[int, str, str] | None = None
     """Status, reason and message with which an export ends after its first file."""
+    outages: int = 0
+    """So many requests are answered with 503."""
     on_export: threading.Event | None = None
     """Set when an export was asked for; it then runs until it is cancelled."""
 
@@ -217,6 +219,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, work: Any) -> None:
         try:
+            if self.service.outages:
+                self.service.outages -= 1
+                raise TableError(503, "backendError", "Error encountered during execution. Retrying may solve it.")
             status, body = 200, work()
         except TableError as error:
             status = error.status
