@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,30 +70,17 @@ def choose_columns(
     """
     found = {field["name"]: dict(_leaves(field, "")) for field in fields}
     leaves = [leaf for inner in found.values() for leaf in inner]
-    check_columns(keys, weight_out, list(dict.fromkeys([*found, *leaves])), name, selection)
-    for column in found:
-        if column.lower() in (ROW, ROW_BYTES):
-            raise SourceError(
-                f"{name}: column {column} has a name that the export uses itself. Rename it in a --query."
-            )
-    for field in declared:
-        if field.name not in leaves:
-            raise UsageError(
-                f"--schema: {name} has no column {field.name!r}. {suggest(field.name, leaves)}"
-                f"Its columns are {', '.join(leaves)}."
-            )
-    dropped = {leaf for top, inner in found.items() for leaf in inner if {top, leaf}.intersection(selection.dropped)}
-    read = {*Selection(selection.columns, tuple(dropped)).stored(leaves), *keys.names}
+    dropped = [leaf for column in selection.dropped for leaf in found.get(column, [column])]
+    stored = Selection(selection.columns, tuple(dropped))
+    check_columns(keys, weight_out, leaves, name, stored)
+    _refuse_own_names(found, name)
+    _refuse_unknown(declared, leaves, name)
+    read = {*stored.stored(leaves), *keys.names}
     names = [top for top, inner in found.items() if whole or read.intersection(inner)]
     exported = {leaf: kind for top in names for leaf, kind in found[top].items()}
     _refuse_types({leaf: kind for leaf, kind in exported.items() if kind in _WAYS_OUT}, name, whole)
     types = {field.name: field for field in _declared([field for field in fields if field["name"] in names])}
-    for column in keys.names:
-        if types[column].repeated:
-            raise SourceError(
-                f"{name}: column {column!r} is an ARRAY. A label, weight, split, id or --where column holds one value a "
-                "row. Name another column."
-            )
+    _refuse_lists([column for column in keys.names if types[column].repeated], name)
     types |= {field.name: field for field in declared if field.name in exported}
     return ExportedColumns(tuple(names), tuple(types.values()), tuple(leaf for leaf in exported if leaf in dropped))
 
@@ -108,6 +95,29 @@ def _leaves(field: Field, prefix: str) -> Iterator[tuple[str, str]]:
     else:
         for inner in field["fields"]:
             yield from _leaves(inner, f"{name}.")
+
+
+def _refuse_own_names(names: Collection[str], name: str) -> None:
+    for column in names:
+        if column.lower() in (ROW, ROW_BYTES):
+            raise SourceError(f"{name}: column {column} has a name that the export uses. Rename it in a --query.")
+
+
+def _refuse_unknown(declared: Sequence[DeclaredField], names: Sequence[str], name: str) -> None:
+    for field in declared:
+        if field.name not in names:
+            raise UsageError(
+                f"--schema: {name} has no column {field.name!r}. {suggest(field.name, names)}"
+                f"Its columns are {', '.join(names)}."
+            )
+
+
+def _refuse_lists(names: Sequence[str], name: str) -> None:
+    if names:
+        raise SourceError(
+            f"{name}: column {names[0]!r} is an ARRAY. A label, weight, split, id or --where column holds one value a "
+            "row. Name another column."
+        )
 
 
 def _refuse_types(wrong: Mapping[str, str], name: str, query: bool) -> None:

@@ -22,6 +22,7 @@ from tfrecord_io.errors import SourceError, UsageError
 
 _FIELDS = [{"name": "id", "type": "INTEGER"}, {"name": "y", "type": "INTEGER"}, {"name": "text", "type": "STRING"}]
 _COLUMNS: dict[str, list[Any]] = {"id": [0, 1, 2, 3], "y": [0, 0, 1, 1], "text": ["a", "b", "c", "d"]}
+_HOME = {"name": "home", "type": "RECORD", "fields": [{"name": "city", "type": "STRING"}]}
 _TABLE = "bq://p.d.t"
 
 
@@ -103,10 +104,12 @@ def test_a_table_or_column_that_is_not_there(
         ({"name": "presample_row", "type": "STRING"}, {}, "column presample_row has a name that the export uses"),
         ({"name": "Presample_Row_Bytes", "type": "STRING"}, {}, "column Presample_Row_Bytes has a name that"),
         ({"name": "tags", "type": "STRING", "mode": "REPEATED"}, {"label": "tags"}, "column 'tags' is an ARRAY"),
+        (_HOME, {"label": "home"}, r"--label home: .* Did you mean 'home\.city'"),
+        (_HOME, {"columns": ("y", "home")}, r"--columns home: .* Did you mean 'home\.city'"),
     ],
 )
 def test_columns_that_cannot_do_that(
-    service: BigQuery, bucket: str, tmp_path: Path, field: dict[str, str], given: dict[str, str], message: str
+    service: BigQuery, bucket: str, tmp_path: Path, field: dict[str, Any], given: dict[str, Any], message: str
 ) -> None:
     service.tables["p.d.t"] = StoredTable.of([*_FIELDS, field], {**_COLUMNS, field["name"]: [None] * 4})
     refused(service, bucket, tmp_path / "out", SourceError, message, **given)
