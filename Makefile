@@ -27,11 +27,12 @@ test-torch: $(TORCH)/.installed ## reading into PyTorch, in an environment witho
 test-estimator: $(ESTIMATOR)/.installed ## reading on TensorFlow 2.15, the last with tf.estimator, in an environment of its own
 	$(ESTIMATOR)/bin/python -m pytest -m estimator tests/input_fns/test_estimator.py
 
-lint: $(VENV)/.installed-dev ## ruff, mypy and the import boundaries
+lint: $(VENV)/.installed-dev ## ruff, mypy, the import boundaries and shellcheck
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/shellcheck run_dataflow.sh
 
 format: $(VENV)/.installed-dev ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .

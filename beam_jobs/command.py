@@ -57,11 +57,14 @@ def _parse(argv: Sequence[str]) -> tuple[PresampleOptions | None, list[str], arg
         return None, [], parser
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(
+    prog: str = "presample run",
+    description: str = "Counts classes, draws an exact sample of each, and writes weighted TFRecords with a manifest.",
+) -> argparse.ArgumentParser:
     """The command's own flags; Beam's are passed on."""
     parser = _Parser(
-        prog="presample run",
-        description="Counts classes, draws an exact sample of each, and writes weighted TFRecords with a manifest.",
+        prog=prog,
+        description=description,
         epilog="Other flags go to Beam's PipelineOptions, like --runner or --direct_num_workers.",
         allow_abbrev=False,
     )
@@ -93,7 +96,7 @@ def _work(
         check_beam_args(beam_args, parser)
         with console.quiet(options.verbose), console.progress_line():
             if options.plan_only:
-                planned = driver.plan(options, beam_args)
+                planned, cost = driver.plan_and_cost(options, beam_args)
             else:
                 manifest = driver.run(options, beam_args, run_id=run_id)
     except UsageError as error:
@@ -107,7 +110,7 @@ def _work(
         wrapped = PresampleError(f"The job failed: {type(error).__name__}: {text[0]} (--verbose shows all of it)")
         return _fail(wrapped.with_traceback(error.__traceback__), DATA_FAILED, options.verbose)
     if options.plan_only:
-        console.show_plan(planned, driver.warnings_of_plan(options, planned))
+        console.show_plan(planned, cost.lines(), driver.warnings_of_plan(options, planned))
     else:
         notes, warnings = driver.notes_on(options, manifest)
         console.show_result(manifest, options.output, warnings, notes)
@@ -133,7 +136,7 @@ def check_beam_args(beam_args: Sequence[str], parser: argparse.ArgumentParser) -
             raise UsageError(f"What is {argument!r} for? It follows no flag. Put values with spaces in quotes.")
         near = difflib.get_close_matches(flag, known, 1)
         hint = f" Did you mean {near[0]}?" if near else f" {parser.prog} --help lists the flags."
-        raise UsageError(f"Unknown flag {flag}: neither presample run nor Beam has it.{hint}")
+        raise UsageError(f"Unknown flag {flag}: neither {parser.prog} nor Beam has it.{hint}")
     if settings.runner:
         _check_runner(settings.runner)
 

@@ -75,12 +75,13 @@ def progress_line() -> Iterator[None]:
             thread.join()
 
 
-def show_plan(plan: Plan, warnings_: list[str]) -> None:
-    """Prints the table of `--plan_only`."""
+def show_plan(plan: Plan, cost: list[str], warnings_: list[str]) -> None:
+    """Prints the table of `--plan_only`, and what the job costs on a service."""
     console = Console()
     console.print(plan_table(plan))
     if plan.filtered_rows:
         console.print(f"--where left out {plan.filtered_rows:,} rows.", markup=False, highlight=False)
+    console.print("On Dataflow (docs/scale.md):", *cost, sep="\n  ", markup=False, highlight=False, soft_wrap=True)
     _show_warnings(warnings_)
 
 
@@ -91,10 +92,7 @@ def show_result(manifest: Manifest, folder: str, warnings_: list[str], notes: li
     console.print(f"The dataset is in {folder}", markup=False)
     for note in notes:
         console.print(note, markup=False)
-    if "://" in folder:
-        console.print("This version of InputFn reads local folders: copy the dataset to one.", markup=False)
-    else:
-        console.print("\n" + reading_snippet(folder, splits=manifest.splits) + "\n", markup=False)
+    console.print("\n" + reading_snippet(folder, splits=manifest.splits) + "\n", markup=False)
     _show_warnings(warnings_)
 
 

@@ -14,7 +14,7 @@ from beam_jobs.cut import Band, Candidates, Cuts
 from beam_jobs.facts import Facts
 from beam_jobs.failures import reported
 from beam_jobs.job import Job
-from beam_jobs.kept_rows import Places, columns_of, kept_rows, read, strata_of, unsure_rows
+from beam_jobs.kept_rows import Places, columns_of, kept_rows, strata_of, unsure_rows
 from beam_jobs.layout import Layout
 from beam_jobs.memory import keep_freed_memory
 from beam_jobs.ordered import ordered_map
@@ -22,7 +22,7 @@ from beam_jobs.packed import Packed
 from beam_jobs.profile import PartNotes, identity_digest
 from beam_jobs.progress import PROGRESS
 from beam_jobs.rejects import RejectedRow, bad_row
-from beam_jobs.shuffle import Outbox, Parcel, pack
+from beam_jobs.shuffle import Outbox, Parcel, receive
 from beam_jobs.sources.block import Block, IntArray, Range, Stored
 from beam_jobs.sources.meter import METER
 from beam_jobs.unique_ids import IdGroups
@@ -56,13 +56,13 @@ class DrawPart(beam.DoFn):
         with reported():
             layout = packed.value()
             candidates, facts, ids = Candidates(np.zeros(len(layout.last), np.int64)), Facts(), IdGroups(layout)
-            outbox = Outbox(self._job, layout)
+            outbox, waiting = Outbox(self._job, layout), Outbox(self._job, None)
             for kept, unsure in self._draw(notes, layout, candidates, facts, ids):
                 self._kept.inc(kept.num_rows)
                 yield from outbox.add(kept)
-                if unsure.num_rows:
-                    yield beam.pvalue.TaggedOutput(self.UNSURE, pack(pa.Table.from_batches([unsure])))
+                yield from (beam.pvalue.TaggedOutput(self.UNSURE, parcel) for _, parcel in waiting.add(unsure))
             yield from outbox.flush()
+            yield from (beam.pvalue.TaggedOutput(self.UNSURE, parcel) for _, parcel in waiting.flush())
             self._rows.inc(sum(notes.rows))
             self._bytes.inc(METER.take())
             yield from (beam.pvalue.TaggedOutput(self.IDS, group) for group in ids.groups)
@@ -100,16 +100,16 @@ class DrawPart(beam.DoFn):
 
 
 class SettleUnsure(beam.DoFn):
-    """Packed unsure rows, with layout and cuts -> (bucket, parcel) of those that are in."""
+    """A parcel of unsure rows, with layout and cuts -> (bucket, parcel) of those that are in."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
         self._kept = Metrics.counter("presample.draw", "rows_kept")
 
-    def process(self, waiting: bytes, packed: Packed[Layout], cuts: Cuts) -> Iterator[tuple[int, Parcel]]:
+    def process(self, waiting: Parcel, packed: Packed[Layout], cuts: Cuts) -> Iterator[tuple[int, Parcel]]:
         """Looks up the fold of each."""
         with reported():
-            rows, layout = read([waiting]), packed.value()
+            rows, layout = receive(self._job, [waiting]), packed.value()
             strata, u, places = strata_of(rows)
             folds, inside = cuts.folds_of(Band(strata, u, places.files.astype(np.int64), places.positions))
             at = np.flatnonzero(inside)

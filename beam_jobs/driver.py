@@ -17,6 +17,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult
 
 from beam_jobs import presample
+from beam_jobs.cost import Cost, Work, estimate
 from beam_jobs.failures import BandMissedError, cause_of
 from beam_jobs.folders import missing_folders, remove_empty
 from beam_jobs.job import Job
@@ -101,6 +102,11 @@ def plan(options: PresampleOptions, beam_args: Sequence[str] = ()) -> Plan:
     Raises:
       PresampleError: as `run`.
     """
+    return plan_and_cost(options, beam_args)[0]
+
+
+def plan_and_cost(options: PresampleOptions, beam_args: Sequence[str] = ()) -> tuple[Plan, Cost]:
+    """As `plan`, and what the whole job costs on a service, by the model of docs/scale.md."""
     _check_input(options)
     options = dataclasses.replace(options, plan_only=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -112,7 +118,7 @@ def plan(options: PresampleOptions, beam_args: Sequence[str] = ()) -> Plan:
                 planned: Plan = pickle.loads(note.read())
         finally:
             take_back(job)
-        return planned
+        return planned, estimate(Work.of(job.source, planned))
 
 
 def warnings_of_plan(options: PresampleOptions, planned: Plan) -> list[str]:
@@ -230,6 +236,7 @@ def _pipeline(job: Job, beam_args: Sequence[str]) -> beam.Pipeline:
     facts = options.view_as(JobFacts)
     facts.presample_output = job.output.folder
     facts.presample_source_bytes = sum(file.bytes for file in job.source.files)
+    facts.presample_source_format = job.source.format
     METER.take()  # the sample is no part of a pass
     pipeline = beam.Pipeline(options=options)
     presample.build(pipeline, job.shared())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 from collections.abc import Sequence
 
 from beam_jobs.like import stored_options
 from beam_jobs.options import PresampleOptions
+
+_BETWEEN_URLS = re.compile(r"[\s,]+(?=[a-z][a-z0-9]*://)")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--like", metavar="DIR", help="take every option from that dataset; flags given beside it win")
     for option in dataclasses.fields(PresampleOptions):
         argument = dict(option.metadata["argument"])
+        if argument.get("action") == "store_true":  # with a value too: what starts a template always gives one
+            argument = {"nargs": "?", "const": True, "type": _truth, "metavar": "true"}
         text = option.metadata["help"]
         if option.default is dataclasses.MISSING:
             argument["required"] = True
@@ -25,8 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{option.name}", help=text.replace("%", "%%"), **argument)
 
 
-def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[PresampleOptions, list[str]]:
+def parse(
+    parser: argparse.ArgumentParser, argv: Sequence[str], namespace: argparse.Namespace | None = None
+) -> tuple[PresampleOptions, list[str]]:
     """The options, and the arguments that are none of ours.
+
+    Args:
+      parser: has the arguments of `add_arguments`, and maybe more.
+      argv: the command line.
+      namespace: takes the values of the parser's arguments, if given.
 
     Raises:
       UsageError: as `PresampleOptions`, or `--like` names no dataset that can be taken after.
@@ -42,9 +54,10 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[Presamp
     for action in parser._actions:
         if action.dest in stored or (action.dest == "input" and (patterns or "query" in given or stored.get("query"))):
             action.required = False
-    namespace, rest = parser.parse_known_args(argv)
-    namespace.input = namespace.input or patterns or ()
-    return from_namespace(namespace), rest
+    values = argparse.Namespace() if namespace is None else namespace
+    rest = parser.parse_known_args(argv, values)[1]
+    values.input = [pattern for text in values.input or patterns or () for pattern in _BETWEEN_URLS.split(text)]
+    return from_namespace(values), rest
 
 
 def from_namespace(namespace: argparse.Namespace) -> PresampleOptions:
@@ -58,3 +71,9 @@ def from_namespace(namespace: argparse.Namespace) -> PresampleOptions:
         value, parse = getattr(namespace, option.name), option.metadata["parse"]
         values[option.name] = parse(value) if parse and isinstance(value, str) else value
     return PresampleOptions(**values)
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"

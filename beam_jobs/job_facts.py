@@ -14,3 +14,4 @@ class JobFacts(PipelineOptions):
     def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--presample_output", help=argparse.SUPPRESS)
         parser.add_argument("--presample_source_bytes", type=int, help=argparse.SUPPRESS)
+        parser.add_argument("--presample_source_format", help=argparse.SUPPRESS)

@@ -18,6 +18,8 @@ from tfrecord_io.labels import Label
 from tfrecord_io.plan import Plan
 
 _BUCKET_BYTES = 32 * 10**6
+_BUCKETS = 256
+"""Small data is cut into about as many, so that all workers have some."""
 _LARGEST = (1 << 64) - 1
 
 
@@ -48,7 +50,7 @@ class Layout:
         strata = plan.strata
         counts = np.array([stratum.shards * stratum.folds for stratum in strata], np.int64)
         sizes = np.array([s.bytes / max(1, s.shards * s.folds) for s in strata])
-        capacity = min(plan.shard_size, _BUCKET_BYTES)
+        capacity = min(_BUCKET_BYTES, max(plan.shard_size, plan.bytes // _BUCKETS))
         filled = np.cumsum(np.repeat(sizes, counts))
         lasts = [np.array([never - 1 for _, never in s.cuts], np.uint64) for s in strata]
         sures = [np.array([min(sure, _LARGEST) for sure, _ in s.cuts], np.uint64) for s in strata]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
-from typing import Any
+from typing import Any, BinaryIO
 
 from beam_jobs.options import PresampleOptions
 from beam_jobs.table_options import without_time
 from tfrecord_io.errors import ManifestError, UsageError
 from tfrecord_io.manifest import Manifest
+from tfrecord_io.storage import CLOUD, open_file
 
 
 def options_like(directory: str, **given: Any) -> PresampleOptions:
@@ -36,7 +37,7 @@ def stored_options(directory: str, given: Collection[str] = ()) -> dict[str, Any
       UsageError: no dataset there, one of a newer format, or one with options not known here.
     """
     try:
-        manifest = Manifest.load(directory, opener=_remote if "://" in directory else None)
+        manifest = Manifest.load(directory, opener=_open)
     except ManifestError as error:
         raise UsageError(f"--like: {error}") from error
     fields = {field.name: field for field in dataclasses.fields(PresampleOptions)}
@@ -58,7 +59,10 @@ def stored_options(directory: str, given: Collection[str] = ()) -> dict[str, Any
     return {"input": tuple(map(without_time, manifest.source["patterns"])), **stored}
 
 
-def _remote(path: str) -> Any:
-    from beam_jobs.output import Output
+def _open(path: str) -> BinaryIO:
+    """Opens a local file or one on any file system that Beam knows."""
+    if "://" not in path or path.startswith(CLOUD):
+        return open_file(path)
+    from beam_jobs.output import Output  # Beam: not for those who ask for help, or read a local folder
 
     return Output(path).open(path)

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import posixpath
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import pyarrow as pa
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
-from beam_jobs.sources.files import read_fully
+from beam_jobs.local_files import LocalFiles
+from beam_jobs.objects import CloudObjects, Objects
+from beam_jobs.output_errors import explained, taken
 from tfrecord_io.errors import OutputError
 from tfrecord_io.manifest import MANIFEST_NAME
-
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-"""What file systems without hard links say."""
+from tfrecord_io.storage import CLOUD, split_path
 
 
 @dataclass(frozen=True)
 class Output:
-    """The folder named by `--output`. Names inside it are relative, with forward slashes."""
+    """The folder named by `--output`. Names inside it are relative, with forward slashes.
+
+    What goes wrong in it is an OutputError that says why.
+    """
 
     folder: str
 
@@ -45,40 +43,32 @@ class Output:
 
     def exists(self, name: str) -> bool:
         """Whether a file of that name is there."""
-        with _explained(self.folder):
-            path = self.path(name)
-            return Path(path).exists() if self.is_local else bool(FileSystems.exists(path))
+        return bool(self.existing([name]))
 
-    def existing(self, names: Sequence[str]) -> set[str]:
-        """Those of the files that are there."""
-        return {name for name in names if self.exists(name)}
+    def existing(self, names: Collection[str]) -> set[str]:
+        """Which of these files are there. Cost: on `gs://` one listing, elsewhere a look each."""
+        with explained(self.folder):
+            return _files(self.folder).existing(names)
 
     def folders(self, prefix: str) -> list[str]:
         """Names of folders directly in this one that start with a prefix."""
-        with _explained(self.folder):
-            if self.is_local:
-                return sorted(path.name for path in Path(self.folder).glob(prefix + "*") if path.is_dir())
-            found = FileSystems.match([self.path(prefix) + "**"])[0].metadata_list
-            return sorted({each.path[len(self.path("")) :].split("/")[0] for each in found})
+        with explained(self.folder):
+            return sorted(_files(self.folder).folders(prefix))
 
     def size(self, name: str) -> int | None:
         """Bytes of a file; None if it is not there."""
-        with _explained(self.folder):
-            if self.is_local:  # FileSystems.match would take brackets in the path for a pattern
-                path = Path(self.path(name))
-                return path.stat().st_size if path.is_file() else None
-            found = FileSystems.match([self.path(name)])[0].metadata_list
-            return int(found[0].size_in_bytes) if found else None
+        with explained(self.folder):
+            return _files(self.folder).size(name)
 
     def open(self, path: str) -> BinaryIO:
         """Opens a file by its full path for reading.
 
         Raises:
           FileNotFoundError: it is not there.
+          OSError: it cannot be read.
         """
-        if not FileSystems.exists(path):
-            raise FileNotFoundError(errno.ENOENT, "there is no such file", path)
-        return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
+        folder, name = split_path(path)
+        return _files(folder).open(name)
 
     def read(self, name: str, offset: int, size: int) -> pa.Buffer:
         """A part of a file; of a local one mapped, not copied.
@@ -86,15 +76,8 @@ class Output:
         Raises:
           OutputError: the file does not hold it.
         """
-        with _explained(self.path(name)):
-            if self.is_local:
-                with pa.memory_map(self.path(name)) as file:
-                    file.seek(offset)
-                    content = file.read_buffer(size)
-            else:
-                with self.open(self.path(name)) as file:
-                    file.seek(offset)
-                    content = pa.py_buffer(read_fully(file, size))
+        with explained(self.path(name)):
+            content = _files(self.folder).read(name, offset, size)
         if len(content) < size:
             raise OutputError(f"{self.path(name)} was cut short while the job ran. Run again.")
         return content
@@ -106,41 +89,33 @@ class Output:
         Raises:
           OutputError: it cannot be written.
         """
-        with _explained(self.path(name)):
-            if self.is_local:
-                stream = _open_new(Path(self.path(name)))
-            else:
-                stream = FileSystems.create(self.path(name), compression_type=CompressionTypes.UNCOMPRESSED)
-            with stream:
-                yield stream
+        with explained(self.path(name)), _files(self.folder).create(name) as stream:
+            yield stream
 
-    def rename(self, names: dict[str, str]) -> None:
-        """Moves files to new names, replacing what is there."""
-        if not names:
-            return
-        with _explained(self.folder):
-            if self.is_local:
-                for folder in {posixpath.dirname(new) for new in names.values()}:
-                    os.makedirs(self.path(folder), exist_ok=True)  # noqa: PTH103 - thousands: paths are slow
-                for old, new in names.items():
-                    os.replace(self.path(old), self.path(new))  # noqa: PTH105
-            else:
-                FileSystems.rename([self.path(old) for old in names], [self.path(new) for new in names.values()])
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Moves files to new names, replacing what is there.
 
-    def delete(self, names: list[str]) -> None:
+        New names carry a digest of the content. So a file that is gone while its new name is there was
+        moved before, by a try that did not live to tell, and counts as moved.
+
+        Cost: on object stores a copy and a deletion each, on `gs://` a hundred a request.
+
+        Raises:
+          OutputError: one of them cannot be moved; others may have been.
+        """
+        if names:
+            with explained(self.folder):
+                _files(self.folder).rename(names)
+
+    def delete(self, names: Collection[str]) -> None:
         """Deletes files; those that are not there are no error."""
-        with _explained(self.folder):
-            for name in names:
-                if FileSystems.exists(self.path(name)):
-                    FileSystems.delete([self.path(name)])
+        with explained(self.folder):
+            _files(self.folder).delete(names)
 
     def delete_folder(self, name: str) -> None:
         """Deletes a folder in the dataset with all that is in it, if it is there."""
-        with _explained(self.folder):
-            if self.is_local:
-                shutil.rmtree(self.path(name), ignore_errors=True)
-            elif FileSystems.match([self.path(name) + "/*"])[0].metadata_list:
-                FileSystems.delete([self.path(name) + "/"])
+        with explained(self.folder):
+            _files(self.folder).delete_folder(name)
 
     def prepare(self, run_folder: str) -> None:
         """Makes sure that files can be written.
@@ -148,7 +123,7 @@ class Output:
         Raises:
           OutputError: they cannot.
         """
-        with _explained(self.folder):
+        with explained(self.folder):
             if self.is_local:
                 Path(self.path(run_folder)).mkdir(parents=True)
         with self.create(run_folder + "/writable") as file:
@@ -157,31 +132,22 @@ class Output:
     def write_manifest(self, text: str, run_folder: str, replace: bool) -> None:
         """Publishes the dataset in one atomic step.
 
+        Of several runs that come here at once without `replace`, one succeeds: a local file system
+        refuses a second hard link of that name, Cloud Storage a PUT on the condition that nothing is
+        there. Other object stores that Beam knows have neither, nor have file systems without links:
+        there the manifest is looked for, then renamed into place, and of two runs in the same moment
+        the second replaces the first. A manifest of the same bytes is this run's own, left by a try
+        that did not live to tell.
+
         Raises:
           OutputError: another run published there first, and `replace` is False.
         """
-        draft = run_folder + "/" + MANIFEST_NAME
-        with self.create(draft) as file:
-            file.write(text.encode())
-        if not self.is_local:
-            if not replace and self.has_dataset():
+        content = text.encode()
+        with explained(self.folder):
+            files = _files(self.folder)
+            published = files.publish(content, f"{run_folder}/{MANIFEST_NAME}", MANIFEST_NAME, replace)
+            if not published and not _holds(files, content):
                 raise taken(self.folder)
-            self.rename({draft: MANIFEST_NAME})
-            return
-        with _explained(self.folder):
-            if replace:
-                Path(self.path(draft)).replace(self.path(MANIFEST_NAME))
-                return
-            try:
-                os.link(self.path(draft), self.path(MANIFEST_NAME))
-            except FileExistsError as error:
-                raise taken(self.folder) from error
-            except OSError as error:
-                if error.errno not in _NO_LINKS:
-                    raise
-                if self.has_dataset():  # without links no step is both atomic and exclusive
-                    raise taken(self.folder) from error
-                Path(self.path(draft)).replace(self.path(MANIFEST_NAME))
 
     def check_space(self, needed: int, zipped: bool, spilled: bool) -> None:
         """Refuses to start what will not fit.
@@ -202,12 +168,19 @@ class Output:
             )
 
 
-def _open_new(path: Path) -> BinaryIO:
+def _files(folder: str) -> LocalFiles | Objects:
+    if "://" not in folder:
+        return LocalFiles(folder)
+    return CloudObjects(folder) if folder.startswith(CLOUD) else Objects(folder)
+
+
+def _holds(files: LocalFiles | Objects, content: bytes) -> bool:
+    """Whether the manifest that is there has this content."""
     try:
-        return path.open("wb")
+        with files.open(MANIFEST_NAME) as file:
+            return file.read() == content
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("wb")
+        return False
 
 
 def refuse_to_replace(output: Output, overwrite: str) -> None:
@@ -216,7 +189,7 @@ def refuse_to_replace(output: Output, overwrite: str) -> None:
     Raises:
       OutputError: says which.
     """
-    with _explained(output.folder), output.open(output.path(MANIFEST_NAME)) as file:
+    with explained(output.folder), output.open(output.path(MANIFEST_NAME)) as file:
         text = file.read()
     if b'"presample"' not in text:
         raise OutputError(
@@ -225,24 +198,3 @@ def refuse_to_replace(output: Output, overwrite: str) -> None:
         )
     if overwrite == "no":
         raise taken(output.folder)
-
-
-def taken(folder: str) -> OutputError:
-    """The error for a folder that holds a dataset."""
-    return OutputError(
-        f"{folder} already holds a dataset. Choose another --output, or replace it with --overwrite "
-        "(its old shards stay for whoever reads them; --overwrite=purge removes them)."
-    )
-
-
-@contextmanager
-def _explained(path: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, BeamIOError) as error:  # ValueError: a scheme that Beam does not know
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            why = "the disk is full. Free some space, or write elsewhere"
-        else:
-            why = str(getattr(error, "strerror", None) or error).rstrip(".")
-            why += ". Check that it is a folder that may be written to, or choose another --output"
-        raise OutputError(f"{path} cannot be written: {why}.") from error

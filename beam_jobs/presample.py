@@ -172,18 +172,18 @@ def place_shards(files: list[Draft], job: Job) -> int:
         return place(job, files)
 
 
-def publish_dataset(publication: Packed[Publication], job: Job, placed: list[int]) -> Manifest:
+def publish_dataset(publication: Packed[Publication], job: Job, placed: list[int]) -> Packed[Manifest]:
     """The stage Publish."""
     with reported():
-        return publish(job, publication.value(), placed)
+        return Packed(publish(job, publication.value(), placed))
 
 
-def delete_unfinished(manifest: Manifest, *folders: tuple[Output, str]) -> Manifest:
+def delete_unfinished(manifest: Packed[Manifest], *folders: tuple[Output, str]) -> Manifest:
     """The stage Finish. Knows nothing of the job, whose note goes with the folders of unfinished work."""
     with reported():
         for output, name in folders:
             output.delete_folder(name)
-    return manifest
+    return manifest.value()
 
 
 def make_layout(job: Job, profile: Profile) -> Layout:

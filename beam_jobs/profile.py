@@ -87,6 +87,7 @@ class ProfilePart(beam.DoFn):
         self._job = job
         self._rows = Metrics.counter("presample.profile", "rows_read")
         self._bad = Metrics.counter("presample.profile", "rows_rejected")
+        self._filtered = Metrics.counter("presample.profile", "rows_filtered")
         self._bytes = Metrics.counter("presample.profile", "bytes_read")
 
     def setup(self) -> None:
@@ -99,6 +100,7 @@ class ProfilePart(beam.DoFn):
             notes, profile = self._read(part)
         self._rows.inc(profile.rows)
         self._bad.inc(profile.rejects.total)
+        self._filtered.inc(profile.filtered)
         self._bytes.inc(METER.take())
         _count_classes(profile.tallies)
         yield notes

@@ -26,9 +26,12 @@ _FLUSH_BYTES = 64 * 10**6
 
 
 class Outbox:
-    """Collects the kept rows of a bundle, and hands them over by bucket, some tens of MB at a time."""
+    """Collects rows of a bundle, and hands them over some tens of MB at a time: kept ones by bucket.
 
-    def __init__(self, job: Job, layout: Layout) -> None:
+    Without a layout they are unsure rows, which have no bucket yet; theirs is 0.
+    """
+
+    def __init__(self, job: Job, layout: Layout | None) -> None:
         self._job = job
         self._layout = layout
         self._batches: list[pa.RecordBatch] = []
@@ -36,7 +39,7 @@ class Outbox:
         self._moved = Metrics.counter("presample.draw", "bytes_shuffled")
 
     def add(self, rows: pa.RecordBatch) -> Iterator[tuple[int, Parcel]]:
-        """Takes kept rows; yields (bucket, parcel) when it holds enough."""
+        """Takes rows; yields (bucket, parcel) when it holds enough."""
         if rows.num_rows:
             self._batches.append(rows)
             self._size += rows.nbytes
@@ -49,14 +52,16 @@ class Outbox:
             return
         rows = pa.Table.from_batches(self._batches)
         self._batches, self._size = [], 0
-        buckets = _by_bucket(rows, self._layout)
+        buckets = _by_bucket(rows, self._layout) if self._layout else iter([(0, rows)])
         for bucket, parcel in self._spill(buckets) if self._job.spill else self._pack(buckets):
             self._moved.inc(len(parcel) if isinstance(parcel, bytes) else parcel[2])
             yield bucket, parcel
 
     def _pack(self, buckets: Iterator[tuple[int, pa.Table]]) -> Iterator[tuple[int, Parcel]]:
         for bucket, rows in buckets:
-            yield bucket, pack(rows)
+            sink = pa.BufferOutputStream()
+            kept_rows.write(rows, sink)
+            yield bucket, bytes(sink.getvalue())
 
     def _spill(self, buckets: Iterator[tuple[int, pa.Table]]) -> list[tuple[int, Parcel]]:
         name = f"{self._job.run_folder}/spill/{uuid.uuid4().hex}"
@@ -71,15 +76,8 @@ class Outbox:
         return parcels
 
 
-def pack(rows: pa.Table) -> bytes:
-    """Some rows as one element of a PCollection."""
-    sink = pa.BufferOutputStream()
-    kept_rows.write(rows, sink)
-    return bytes(sink.getvalue())
-
-
 def receive(job: Job, parcels: Iterable[Parcel]) -> pa.Table:
-    """All rows of a bucket, in no particular order."""
+    """All rows of some parcels, in no particular order."""
     folder = _spill_folder(job)
     return kept_rows.read(each if isinstance(each, bytes) else folder.read(*each) for each in parcels)
 

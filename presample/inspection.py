@@ -16,7 +16,7 @@ from tfrecord_io.summary import dataset_table, reading_snippet
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints a table, or with --json the manifest. Returns 0, or 2 where there is no dataset."""
     parser = argparse.ArgumentParser(prog="presample inspect", description="What is in a dataset.", allow_abbrev=False)
-    parser.add_argument("directory", metavar="DIR", help="folder of the dataset")
+    parser.add_argument("directory", metavar="DIR", help="folder of the dataset, local or on gs://")
     parser.add_argument("--json", action="store_true", help="the whole manifest, for scripts")
     arguments = parser.parse_args(argv)
     try:

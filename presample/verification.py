@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Checks every byte of a dataset against its manifest.",
         allow_abbrev=False,
     )
-    parser.add_argument("directory", metavar="DIR", help="folder of the dataset")
+    parser.add_argument("directory", metavar="DIR", help="folder of the dataset, local or on gs://")
     parser.add_argument("--json", action="store_true", help="the outcome as JSON, for scripts")
     arguments = parser.parse_args(argv)
     try:

@@ -9,6 +9,7 @@ hashing      the draw                                       hashing.py
 examples     Arrow columns to serialized Examples           examples.py
 records      TFRecord framing                               records.py
 verify       whether a dataset is whole                     verify.py
+storage      files of a local folder or on gs://            storage.py, cloud_storage.py
 reading      what is read, in which shares and weights      reading/
 calibrate    probabilities at the source's class shares     calibration.py
 """

@@ -13,7 +13,6 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import fastjsonschema
@@ -21,6 +20,7 @@ import fastjsonschema
 from tfrecord_io import labels
 from tfrecord_io.errors import DamagedManifestError, ManifestError
 from tfrecord_io.labels import Label
+from tfrecord_io.storage import open_file
 from tfrecord_io.weights import weight_factors
 
 MANIFEST_NAME = "manifest.json"
@@ -96,16 +96,14 @@ class Manifest:
 
         Args:
           directory: the dataset, or the path of its manifest.json.
-          opener: opens a path for reading in binary; local files by default.
+          opener: opens a path for reading in binary; local files and `gs://` by default.
 
         Raises:
           ManifestError: no dataset there, or its manifest is damaged or of a newer format.
         """
         path = manifest_path(directory)
-        if opener is None and "://" in path:
-            raise ManifestError(f"{path}: this version reads datasets from local folders only. Copy it to one first.")
         try:
-            with (opener or _open_local)(path) as file:
+            with (opener or open_file)(path) as file:
                 text = file.read()
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ManifestError(
@@ -207,10 +205,6 @@ def content_id(document: Mapping[str, Any]) -> str:
     content["source"] = {k: v for k, v in document["source"].items() if k != "patterns"}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _open_local(path: str) -> BinaryIO:
-    return Path(path).open("rb")
 
 
 @functools.cache

@@ -8,11 +8,10 @@ import io
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
@@ -20,9 +19,14 @@ from tfrecord_io import labels
 from tfrecord_io.errors import CorruptShardError, PresampleError
 from tfrecord_io.example_proto import Values, parse_example
 from tfrecord_io.labels import Label
-from tfrecord_io.manifest import MANIFEST_NAME, ClassEntry, Manifest, Shard
+from tfrecord_io.manifest import MANIFEST_NAME, ClassEntry, Manifest, Shard, manifest_path
 from tfrecord_io.records import scan
+from tfrecord_io.storage import Folder, open_folder, split_path
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_READ_BYTES = 2**20
 _WEIGHT_TOLERANCE = 1e-6
 
 
@@ -45,15 +49,16 @@ def verify(directory: str | os.PathLike[str]) -> Verification:
     """Reads every byte of a dataset and compares it with the manifest.
 
     Args:
-      directory: the dataset, local.
+      directory: the dataset, or its manifest.json; local or on `gs://`.
 
     Raises:
       ManifestError: there is no dataset, or its manifest is damaged.
 
-    Cost: reads each shard once; parses each record for its label and weight.
+    Cost: reads each shard once, several at a time and some MB of each; parses each record for its
+    label and weight.
     """
     manifest = Manifest.load(directory)
-    root = Path(directory).parent if Path(directory).name == MANIFEST_NAME else Path(directory)
+    root = open_folder(split_path(manifest_path(directory))[0])
     work = [
         (root, manifest, entry.label, weights.get(entry.label), shard)
         for split, content in manifest.splits.items()
@@ -62,14 +67,14 @@ def verify(directory: str | os.PathLike[str]) -> Verification:
         for shard in entry.shards
     ]
     result = Verification(problems=_check_totals(manifest))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(root.readers) as pool:
         for (*_, shard), problems in zip(work, pool.map(lambda item: _check_shard(*item), work), strict=True):
             result.shards += 1
             result.rows += shard.rows
             result.bytes += shard.bytes
             result.problems += problems
     for file in manifest.rejected["files"]:
-        result.problems += _check_digest(root, file["path"], file["bytes"], file["sha256"])[1]
+        result.problems += _check_file(root, file["path"], file["bytes"], file["sha256"])
     return result
 
 
@@ -108,40 +113,70 @@ def _expected_weights(manifest: Manifest, split: str) -> dict[Label, float]:
     return {} if manifest.options.get("weight_in") else manifest.stored_factors(split)
 
 
-def _check_shard(root: Path, manifest: Manifest, label: Label, weight: float | None, shard: Shard) -> list[str]:
-    content, problems = _check_digest(root, shard.path, shard.bytes, shard.sha256)
-    if content is None:
-        return problems
-    stream = io.BytesIO(content)
-    records = cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if manifest.compression == "gzip" else stream
+def _check_shard(root: Folder, manifest: Manifest, label: Label, weight: float | None, shard: Shard) -> list[str]:
     rows = 0
-    try:
-        for record, problem in _check_records(records, shard.path, manifest, label, weight):
-            rows = record + 1
-            if problem:
-                problems.append(problem)
-                break
-    except CorruptShardError as error:
-        return [*problems, str(error)]
+
+    def check(stream: BinaryIO) -> str | None:
+        nonlocal rows
+        records = cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if manifest.compression == "gzip" else stream
+        try:
+            for record, problem in _check_records(records, shard.path, manifest, label, weight):
+                rows = record + 1
+                if problem:
+                    return problem
+        except CorruptShardError as error:
+            return str(error)
+        return None
+
+    problems = _check_file(root, shard.path, shard.bytes, shard.sha256, check)
     if rows != shard.rows and not problems:
         problems.append(f"{shard.path} holds {rows} records; the manifest says {shard.rows}.")
     return problems
 
 
-def _check_digest(root: Path, name: str, size: int, sha256: str) -> tuple[bytes | None, list[str]]:
-    """The file's content if it can be read, and what is wrong with it."""
-    path = root / name
+def _check_file(
+    root: Folder, name: str, size: int, sha256: str, check: Callable[[BinaryIO], str | None] | None = None
+) -> list[str]:
+    """What is wrong with a file: its size or digest, and what a look at its content finds. Reads it once."""
     try:
-        if not path.is_file():
-            return None, [f"{name} is missing."]
-        content = path.read_bytes()
+        with root.open(name) as file:
+            digesting = _Digesting(file)
+            stream = io.BufferedReader(digesting, _READ_BYTES)
+            found = check(stream) if check else None
+            while stream.read(_READ_BYTES):  # what a damaged record left
+                pass
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return [f"{name} is missing."]
     except OSError as error:
-        return None, [f"{name} cannot be read: {error.strerror or error}."]
-    if len(content) != size:
-        return content, [f"{name} has {len(content)} bytes; the manifest says {size}."]
-    if hashlib.sha256(content).hexdigest() != sha256:
-        return content, [f"{name}: its SHA-256 differs from the manifest's; its content was changed."]
-    return content, []
+        return [f"{name} cannot be read: {error.strerror or error}."]
+    if digesting.size != size:
+        problems = [f"{name} has {digesting.size} bytes; the manifest says {size}."]
+    elif digesting.sha256.hexdigest() != sha256:
+        problems = [f"{name}: its SHA-256 differs from the manifest's; its content was changed."]
+    else:
+        problems = []
+    return [*problems, found] if found else problems
+
+
+class _Digesting(io.RawIOBase):
+    """A file whose bytes are counted and digested on the way."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file = file
+        self.size = 0
+        self.sha256 = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        content = self._file.read(len(view))
+        view[: len(content)] = content
+        self.size += len(content)
+        self.sha256.update(content)
+        return len(content)
 
 
 def _check_records(

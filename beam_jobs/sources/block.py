@@ -192,6 +192,16 @@ class Source(ABC):
     """The fields of `--schema` that stored records are only compared with; others are part of `schema`."""
 
     @property
+    def unit_bytes(self) -> float:
+        """About how many bytes one worker reads at a time."""
+        return sum(file.bytes for file in self.files) / max(1, len(self.files))
+
+    @property
+    def key_share(self) -> float:
+        """About which share of the bytes pass 1 reads."""
+        return 1.0
+
+    @property
     @abstractmethod
     def schema(self) -> Schema:
         """The features of stored rows; empty where only the rows themselves tell."""

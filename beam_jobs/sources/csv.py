@@ -26,7 +26,7 @@ from beam_jobs.sources.block import (
 )
 from beam_jobs.sources.columns import EVERYTHING, Selection, spread, stored_rows, stored_weights
 from beam_jobs.sources.csv_columns import Converted, convert_columns
-from beam_jobs.sources.csv_framing import LINES, Framing
+from beam_jobs.sources.csv_framing import BLOCKS_A_RANGE, LINES, Framing
 from beam_jobs.sources.csv_header import check_header, read_header
 from beam_jobs.sources.csv_keys import KeyReader
 from beam_jobs.sources.csv_lines import parse_lines
@@ -66,6 +66,10 @@ class CsvSource(Source):
     @property
     def label_dtype(self) -> str:
         return self.types[self.key_columns.label].dtype
+
+    @property
+    def unit_bytes(self) -> float:
+        return BLOCKS_A_RANGE * self.block_size
 
     def ranges(self, file: int) -> Iterator[Range]:
         return self.framing.ranges(self.files[file], file, self.block_size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
@@ -33,7 +33,7 @@ from beam_jobs.sources.columns import (
 from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.files import SourceFile
 from beam_jobs.sources.label_table import LabelTable
-from beam_jobs.sources.parquet_files import LoadedRows, RowGroup, open_file
+from beam_jobs.sources.parquet_files import Layout, LoadedRows, RowGroup, open_file
 from beam_jobs.sources.parquet_keys import KeyReader
 from beam_jobs.sources.parquet_rows import ParquetRows
 from tfrecord_io.errors import SourceError
@@ -61,6 +61,7 @@ class ParquetSource(Source):
     labels: LabelTable
     format: str = "parquet"
     threaded: bool = False
+    layout: Layout = field(default_factory=Layout)
     computed: ClassVar[tuple[str, ...]] = ()
     """Columns of the files that are none of the rows'."""
 
@@ -76,11 +77,34 @@ class ParquetSource(Source):
     def label_dtype(self) -> str:
         return self.columns[self.key_columns.label].label_dtype
 
+    @property
+    def unit_bytes(self) -> float:
+        return max(1.0, self.layout.group_bytes)
+
+    @property
+    def key_share(self) -> float:
+        return self.layout.share
+
     def ranges(self, file: int) -> Iterator[Range]:
         with open_file(self.files[file]) as parquet:
-            _check_schema(parquet.schema_arrow, self, self.files[file])
+            self.check_schema(parquet, self.files[file])
             for group in range(parquet.num_row_groups):
                 yield Range(file, group, group + 1)
+
+    def check_schema(self, parquet: pq.ParquetFile, file: SourceFile) -> None:
+        """Compares a file with the first one.
+
+        Raises:
+          SourceError: a column differs.
+        """
+        columns = None if self.selection == EVERYTHING else self.types
+        found = _columns_of(parquet, self.computed)
+        differs = parquet_columns.differing(found, self.types, columns)
+        if differs:
+            raise SourceError(
+                f"{file.path}: its schema differs from that of {self.files[0].path} in {', '.join(sorted(differs))}. "
+                "All Parquet files of one run need the same columns of the same types."
+            )
 
     def blocks(self, part: Range) -> Iterator[Block]:
         file = self.files[part.file]
@@ -168,7 +192,8 @@ def open_parquet(
       SourceError: not a whole Parquet file, a column that is not there, or of a type without a mapping.
     """
     with open_file(files[0]) as parquet:
-        schema = pa.schema([field for field in parquet.schema_arrow if field.name not in kind.computed])
+        layout = Layout.of(parquet.metadata, keys.names)
+        schema = _columns_of(parquet, kind.computed)
     twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if twice:
         raise SourceError(f"{files[0].path} names {', '.join(twice)} twice. Give each column a name of its own.")
@@ -179,7 +204,12 @@ def open_parquet(
     parquet_columns.refuse_nested({name: types[name] for name in keys.names}, files[0].path)
     check_types(keys, types)
     labels = LabelTable(columns[keys.label].label)
-    return kind(files, columns, types, keys, weight_out, selection, labels)
+    return kind(files, columns, types, keys, weight_out, selection, labels, layout=layout)
+
+
+def _columns_of(parquet: pq.ParquetFile, computed: Sequence[str]) -> pa.Schema:
+    """The columns of the rows, without those that were computed for them."""
+    return pa.schema([column for column in parquet.schema_arrow if column.name not in computed])
 
 
 def _blocks(
@@ -195,7 +225,7 @@ def _sample_of(source: ParquetSource, each: int, file: SourceFile) -> list[Parqu
     """The first rows of up to `each` row groups of a file, spread over it; the fewer groups, the more of each."""
     sample = []
     with open_file(file, sample=True) as parquet:
-        _check_schema(parquet.schema_arrow, source, file)
+        source.check_schema(parquet, file)
         count = parquet.num_row_groups
         groups = sorted({i * count // each for i in range(each)}) if count else []
         for group in groups:
@@ -206,15 +236,3 @@ def _sample_of(source: ParquetSource, each: int, file: SourceFile) -> list[Parqu
             for index, start in enumerate(range(0, min(rows, batches * _SAMPLE_ROWS), _SAMPLE_ROWS)):
                 sample.append(ParquetBlock(source, file, loaded, index, start, min(_SAMPLE_ROWS, rows - start)))
     return sample
-
-
-def _check_schema(found: pa.Schema, source: ParquetSource, file: SourceFile) -> None:
-    expected = source.types
-    types = parquet_columns.column_types(found, expected)
-    names = {*expected, *types}.difference(source.computed) if source.selection == EVERYTHING else expected
-    differs = [name for name in names if expected.get(name) != types.get(name)]
-    if differs:
-        raise SourceError(
-            f"{file.path}: its schema differs from that of {source.files[0].path} in {', '.join(sorted(differs))}. "
-            "All Parquet files of one run need the same columns of the same types."
-        )

@@ -147,6 +147,15 @@ def _declared_column(field: DeclaredField, kind: pa.DataType) -> ArrowColumn:
     return column
 
 
+def differing(
+    schema: pa.Schema, expected: Mapping[str, pa.DataType], columns: Collection[str] | None = None
+) -> list[str]:
+    """The columns of a file that are not of the expected types, or not there: of some, or of all."""
+    types = column_types(schema, expected)
+    names = {*expected, *types} if columns is None else columns
+    return [name for name in names if expected.get(name) != types.get(name)]
+
+
 def _way_out(field: DeclaredField, kind: pa.DataType) -> str:
     if pa.types.is_struct(kind):
         return f"Declare its fields by their paths: {_example(field.name, kind)}."

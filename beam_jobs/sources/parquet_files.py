@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,6 +32,24 @@ def open_file(file: SourceFile, sample: bool = False) -> Iterator[pq.ParquetFile
         except (OSError, pa.ArrowException) as error:
             raise _damaged(file, error) from error
         yield parquet
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is stored: bytes of a row group, and the share of them that some columns take."""
+
+    group_bytes: float = 1.0
+    share: float = 1.0
+
+    @classmethod
+    def of(cls, metadata: pq.FileMetaData, names: list[str]) -> Layout:
+        """By the footer of a file, for columns of its top level."""
+        taken, total = 0, 0
+        for group in map(metadata.row_group, range(metadata.num_row_groups)):
+            for column in map(group.column, range(group.num_columns)):
+                total += column.total_compressed_size
+                taken += column.total_compressed_size * (column.path_in_schema.split(".")[0] in names)
+        return cls(total / max(1, metadata.num_row_groups), taken / total if total else 1.0)
 
 
 class RowGroup:

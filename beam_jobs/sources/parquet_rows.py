@@ -1,4 +1,4 @@
-"""Pass 2 over rows of Parquet: drawn rows, and their columns as they are stored."""
+"""Rows drawn from Parquet files, and their conversion to what is stored."""
 
 from __future__ import annotations
 

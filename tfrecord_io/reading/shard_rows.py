@@ -6,7 +6,6 @@ import gzip
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
@@ -17,6 +16,7 @@ from tfrecord_io.errors import CorruptShardError
 from tfrecord_io.reading.passes import PassSlice
 from tfrecord_io.record_blocks import RecordBlock, record_blocks
 from tfrecord_io.records import damaged
+from tfrecord_io.storage import open_folder, split_path
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -101,18 +101,19 @@ class _Reopened(io.RawIOBase):
 
     def __init__(self, path: str) -> None:
         super().__init__()
-        self._path = Path(path)
+        folder, self._name = split_path(path)
+        self._folder = open_folder(folder)
         self._at = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        with self._path.open("rb", buffering=0) as file:
-            file.seek(self._at)
-            count = file.readinto(buffer)
-        self._at += count
-        return count
+        view = memoryview(buffer).cast("B")
+        content = self._folder.read(self._name, self._at, len(view))
+        view[: len(content)] = content
+        self._at += len(content)
+        return len(content)
 
 
 def _read_slices(slices: Iterable[PassSlice], skip: int) -> Iterator[RawRows]:

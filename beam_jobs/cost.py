@@ -1,0 +1,120 @@
+"""What a job costs on a service: processor time, bytes read, bytes shuffled, requests. docs/scale.md explains it.
+
+A model with a few constants, each measured by `benchmarks/scale.py` on one core of one machine: good
+for telling ten core-hours from a hundred, and for seeing what the cost grows with.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from beam_jobs.sources import Source
+from tfrecord_io.plan import Plan
+from tfrecord_io.summary import readable_bytes
+
+RANGE_BYTES = 64 * 2**20
+"""What a worker reads of a CSV file at a time, by default."""
+
+FETCH_BYTES = 16 * 2**20
+"""What Beam reads from, and writes to, an object store in one request."""
+
+NOTES_BYTES = 0.1
+"""Of each row between the passes: its class, compressed."""
+
+SHUFFLED = 0.38
+"""Bytes of a kept row on its way to the writer, for each byte of its record."""
+
+_GB = 10**9
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds of one core: of pass 1 for each GB of the source and for each billion rows, of pass 2 for each GB."""
+
+    count_gb: float
+    count_rows: float
+    draw_gb: float
+
+
+RATES = {"csv": Rates(0.9, 0.0, 0.9), "parquet": Rates(0.0, 100.0, 2.0), "tfrecord": Rates(1.0, 0.0, 1.0)}
+"""By format. Pass 1 reads the key columns of Parquet alone, so there its time goes by the rows."""
+
+WRITE = 6.0
+"""Seconds of one core for each GB of records: to parse, convert, move, serialize, digest and write kept rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What decides the cost: the source, and what is kept of it.
+
+    `units` are what one worker reads at a time: ranges of CSV, row groups, TFRecord files. `key_share` is
+    the share of the bytes that pass 1 reads.
+    """
+
+    format: str
+    rows: int
+    bytes: int
+    units: int
+    key_share: float
+    kept_bytes: int
+    shards: int
+
+    @classmethod
+    def of(cls, source: Source, plan: Plan) -> Work:
+        """Of a source that was counted and planned."""
+        size = sum(file.bytes for file in source.files)
+        return cls(
+            format=source.format,
+            rows=sum(stratum.source.rows for stratum in plan.strata),
+            bytes=size,
+            units=max(len(source.files), math.ceil(size / source.unit_bytes)),
+            key_share=source.key_share,
+            kept_bytes=plan.bytes,
+            shards=sum(stratum.shards * stratum.folds for stratum in plan.strata),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Core-seconds of each phase, bytes, and requests to an object store. Start-up of workers not included."""
+
+    counting: float
+    drawing: float
+    writing: float
+    read_bytes: float
+    shuffled_bytes: float
+    reads: int
+    writes: int
+
+    @property
+    def core_hours(self) -> float:
+        """All phases together."""
+        return (self.counting + self.drawing + self.writing) / 3600
+
+    def lines(self) -> list[str]:
+        """For people."""
+        phases = {"counting": self.counting, "drawing": self.drawing, "writing": self.writing}
+        parts = ", ".join(f"{name} {seconds / 3600:.2g}" for name, seconds in phases.items())
+        read, shuffled = readable_bytes(self.read_bytes), readable_bytes(self.shuffled_bytes)
+        requests = f"{self.reads:,} requests that read and {self.writes:,} that write"
+        return [
+            f"about {self.core_hours:.2g} core-hours ({parts}), without the start-up of workers",
+            f"{read} read, {shuffled} shuffled, on an object store {requests}",
+        ]
+
+
+def estimate(work: Work) -> Cost:
+    """The cost of a job, by the model."""
+    rates = RATES[work.format]
+    keys = work.bytes * work.key_share
+    opened = 2 * 2 * work.units  # in each pass: what is known of the file, and its header or footer
+    return Cost(
+        counting=(rates.count_gb * work.bytes + rates.count_rows * work.rows) / _GB,
+        drawing=rates.draw_gb * work.bytes / _GB,
+        writing=WRITE * work.kept_bytes / _GB,
+        read_bytes=keys + work.bytes,
+        shuffled_bytes=NOTES_BYTES * work.rows + SHUFFLED * work.kept_bytes,
+        reads=opened + math.ceil((keys + work.bytes) / FETCH_BYTES) + 2 * work.shards,
+        writes=2 * work.shards + math.ceil(work.kept_bytes / FETCH_BYTES) + work.shards,
+    )
