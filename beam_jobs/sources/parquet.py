@@ -192,7 +192,7 @@ def open_parquet(
       SourceError: not a whole Parquet file, a column that is not there, or of a type without a mapping.
     """
     with open_file(files[0]) as parquet:
-        layout = Layout.of(parquet.metadata, keys.names)
+        layout = Layout.of(parquet.metadata, [*keys.names, *kind.computed])
         schema = _columns_of(parquet, kind.computed)
     twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if twice:
