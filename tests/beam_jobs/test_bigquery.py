@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs import PresampleOptions, plan, run
+from beam_jobs.command import main
 from beam_jobs.driver import submit
 from beam_jobs.like import options_like
 from tests.beam_jobs.conftest import Dataset
@@ -179,6 +181,16 @@ def test_like_reads_the_table_as_it_is_now(service: BigQuery, bucket: str, tmp_p
     assert (same.input, same.query) == ((), f"SELECT id, returned FROM `{_TABLE}`")
     other = options_like(str(queried.folder), output="again", input=(f"bq://{_TABLE}",), schema=None)
     assert (other.input, other.query) == ((f"bq://{_TABLE}",), None)
+
+
+def test_the_commands_of_the_page(service: BigQuery, bucket: str) -> None:
+    fields = [{**_FIELDS[0], "name": "order_id"}, *_FIELDS[1:]]
+    columns = {"order_id": _COLUMNS["id"], **_COLUMNS}
+    service.tables["my-project.shop.orders"] = StoredTable.of(fields, columns)
+    page = (Path(__file__).parents[2] / "docs/sources.md").read_text()
+    block = next(each for each in re.findall(r"(?:^    .*\n)+", page, flags=re.MULTILINE) if "bq://" in each)
+    commands = block.replace("my-bucket", bucket.removeprefix("gs://")).replace("\\\n", "").split("presample run")[1:]
+    assert [main(shlex.split(command)) for command in commands] == [0, 0]
 
 
 def test_an_outage_is_waited_for(service: BigQuery, bucket: str, tmp_path: Path) -> None:
