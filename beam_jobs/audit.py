@@ -84,6 +84,7 @@ def _manifest(
     rejected: list[dict[str, Any]],
     splits: dict[str, Split],
 ) -> Manifest:
+    files = job.source.files if job.source.placed else ()  # others are other files each time
     return Manifest(
         label=job.options.label,
         weight=job.options.weight_out,
@@ -98,10 +99,10 @@ def _manifest(
             "draw": hashing.DRAW_NAME,
         },
         source={
-            "patterns": list(job.options.input),
+            "patterns": list(job.options.patterns),
             "format": job.source.format,
-            "files": sum(1 for file in job.source.files if file.bytes),  # a PCollection is none
-            "bytes": sum(file.bytes for file in job.source.files),
+            "files": len(files),
+            "bytes": sum(file.bytes for file in files),
             "rows": profile.rows,
             "rejected_rows": log.total,
             **({"filtered_rows": profile.filtered} if job.options.where is not None else {}),

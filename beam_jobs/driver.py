@@ -30,6 +30,7 @@ from beam_jobs.remote_jobs import wait_for
 from beam_jobs.schema_file import content_of, read_schema
 from beam_jobs.sizes import SizeModel
 from beam_jobs.sources import open_source
+from beam_jobs.sources.bigquery import exported
 from beam_jobs.sources.meter import METER
 from tfrecord_io.errors import UsageError
 from tfrecord_io.manifest import Manifest
@@ -173,25 +174,25 @@ def make_job(options: PresampleOptions, beam_args: Sequence[str], output: Output
     Raises:
       PresampleError: the source cannot be used.
     """
-    declared = read_schema(options.schema)
-    options = dataclasses.replace(options, schema=content_of(declared))
-    source = open_source(options, declared)
-    PROGRESS.reset(0 if any(file.gzip for file in source.files) else sum(file.bytes for file in source.files))
     settings = pipeline_options(beam_args).get_all_options()
-    runner = settings["runner"]
-    spill = spill_folder(options, output, runner)
-    own_process = runner == LOCAL_RUNNER and settings["direct_running_mode"] == "in_memory"
-    return Job(
-        options=options,
-        source=source,
-        sizes=SizeModel.measure(source, options.compression),
-        output=output,
-        run_folder=run_folder,
-        runner=runner,
-        spill=spill,
-        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        threads=min(_MOST_THREADS, os.cpu_count() or 1) if own_process else 1,
-    )
+    with exported(options, settings, read_schema(options.schema)) as given:
+        options = dataclasses.replace(given.options, schema=content_of(given.declared))
+        source = open_source(options, given.declared, given.export)
+        PROGRESS.reset(0 if any(file.gzip for file in source.files) else sum(file.bytes for file in source.files))
+        runner = settings["runner"]
+        own_process = runner == LOCAL_RUNNER and settings["direct_running_mode"] == "in_memory"
+        return Job(
+            options=options,
+            source=source,
+            sizes=SizeModel.measure(source, options.compression),
+            output=output,
+            run_folder=run_folder,
+            runner=runner,
+            spill=spill_folder(options, output, runner),
+            created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            threads=min(_MOST_THREADS, os.cpu_count() or 1) if own_process else 1,
+            export=given.export,
+        )
 
 
 def spill_folder(options: PresampleOptions, output: Output, runner: str) -> str | None:
@@ -244,5 +245,5 @@ def _pipeline(job: Job, beam_args: Sequence[str]) -> beam.Pipeline:
 
 
 def _check_input(options: PresampleOptions) -> None:
-    if not options.input:
+    if not options.patterns:
         raise UsageError("--input names no file. Only the rows of a PCollection (beam_jobs.Presample) need none.")

@@ -52,7 +52,7 @@ def parse(
     patterns = stored.pop("input", None)
     parser.set_defaults(**stored)
     for action in parser._actions:
-        if action.dest in stored or (patterns and action.dest == "input"):
+        if action.dest in stored or (action.dest == "input" and (patterns or "query" in given or stored.get("query"))):
             action.required = False
     values = argparse.Namespace() if namespace is None else namespace
     rest = parser.parse_known_args(argv, values)[1]

@@ -15,6 +15,7 @@ from beam_jobs.options import PresampleOptions
 from beam_jobs.output import Output
 from beam_jobs.sizes import SizeModel
 from beam_jobs.sources import Source
+from beam_jobs.sources.bigquery_rows import Export
 from tfrecord_io.errors import OutputError, PresampleError
 from tfrecord_io.plan import BAND_NATS
 
@@ -30,6 +31,7 @@ class Job:
     and only the file's name goes into the pipeline's graph.
 
     `spill` is the folder in which kept rows wait for their writers; None where the runner keeps them.
+    `export` are the files that BigQuery wrote for this run, if it reads BigQuery.
     """
 
     options: PresampleOptions
@@ -43,6 +45,7 @@ class Job:
     threads: int = 1
     band_nats: float = BAND_NATS
     digest: str | None = None
+    export: Export | None = None
 
     def shared(self) -> Job:
         """The same, left in a file for the workers; pickled, it is the name of that file.
@@ -69,7 +72,8 @@ class Job:
     def unfinished(self) -> list[tuple[Output, str]]:
         """The folders of unfinished work, each as its name in another."""
         folders = sorted({self.output.folder, self.spill or self.output.folder})
-        return [(Output(folder), self.run_folder) for folder in folders]
+        exported = [(Output(self.export.parent), self.export.folder)] if self.export else []
+        return [(Output(folder), self.run_folder) for folder in folders] + exported
 
     @property
     def splits(self) -> tuple[str, ...]:

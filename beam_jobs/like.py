@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any, BinaryIO
 
 from beam_jobs.options import PresampleOptions
+from beam_jobs.table_options import without_time
 from tfrecord_io.errors import ManifestError, UsageError
 from tfrecord_io.manifest import Manifest
 from tfrecord_io.storage import CLOUD, open_file
@@ -16,7 +17,7 @@ def options_like(directory: str, **given: Any) -> PresampleOptions:
     """The options with which a dataset was written, and those given instead.
 
     Args:
-      directory: the dataset. Its input patterns count too, its output does not.
+      directory: the dataset. Its input patterns count too, of a table its name without the time; its output does not.
       given: options by name; they win.
 
     Raises:
@@ -51,7 +52,11 @@ def stored_options(directory: str, given: Collection[str] = ()) -> dict[str, Any
         stored = {name: value for name, value in stored.items() if name not in ("splits", "split_by")}
     elif "splits" in given or "split_by" in given:
         stored.pop("split_time", None)
-    return {"input": tuple(manifest.source["patterns"]), **stored}
+    if "input" in given:
+        stored.pop("query", None)
+    if "query" in given or stored.get("query") is not None:
+        return stored
+    return {"input": tuple(map(without_time, manifest.source["patterns"])), **stored}
 
 
 def _open(path: str) -> BinaryIO:

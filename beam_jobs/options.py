@@ -10,6 +10,7 @@ from typing import Any
 
 from beam_jobs import split_options
 from beam_jobs.option_values import column_names, parse_size
+from beam_jobs.table_options import check_tables
 from beam_jobs.where import Where
 from tfrecord_io.errors import UsageError
 from tfrecord_io.manifest import UNRESAMPLED_SPLITS
@@ -48,8 +49,14 @@ class PresampleOptions:
     """
 
     input: tuple[str, ...] = _option(
-        "files or patterns to read, local or gs://", (), nargs="+", action="extend", metavar="GLOB", required=True
+        "files or patterns to read, local or gs://; or one table, bq://PROJECT.DATASET.TABLE",
+        (),
+        nargs="+",
+        action="extend",
+        metavar="GLOB",
+        required=True,
     )
+    query: str | None = _option("SQL of BigQuery whose rows to read, in place of --input", None, metavar="SQL")
     output: str = _option("folder of the dataset to write, local or gs://", metavar="DIR")
     label: str = _option("column that holds the class", metavar="COLUMN")
     format: str = _option("of the input", "auto", choices=("auto", "csv", "parquet", "tfrecord"))
@@ -158,6 +165,7 @@ class PresampleOptions:
                 raise UsageError(f"--{option.name} {getattr(self, option.name)!r} is not one of {', '.join(choices)}.")
         self._check_columns()
         self._check_splits()
+        check_tables(self.input, self.query, self.row_id, self.format, self.quoted_newlines)
 
     def _check_types(self) -> None:
         for option in dataclasses.fields(self):
@@ -228,6 +236,11 @@ class PresampleOptions:
     def resampled_splits(self) -> tuple[str, ...]:
         """Those that the strategy applies to."""
         return tuple(name for name in self.split_names if name not in UNRESAMPLED_SPLITS)
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """What is read: patterns of files, a table, or a query."""
+        return self.input if self.query is None else (self.query,)
 
     def content(self) -> dict[str, Any]:
         """The options that decide the dataset's content, for its manifest."""

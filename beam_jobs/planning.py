@@ -31,10 +31,10 @@ def make_layout(job: Job, profile: Profile) -> Layout:
             f"--where {job.options.where!r} leaves out all {profile.filtered:,} rows that it judged. Let more pass."
         )
     if not rows:
-        if not job.options.input:
+        if not job.options.patterns:
             raise SourceError("The PCollection holds no usable rows. Check the steps before Presample.")
         raise SourceError(
-            f"--input {' '.join(job.options.input)}: the files hold no usable rows. Check that there is more than a "
+            f"--input {' '.join(job.options.patterns)}: the files hold no usable rows. Check that there is more than a "
             "header in them."
         )
     check_classes(len({label for _, label in tallies}), rows, job.options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-PHASES = {"Profile": "counting", "Draw": "drawing", "WriteShards": "writing"}
+PHASES = {"Export": "exporting", "Profile": "counting", "Draw": "drawing", "WriteShards": "writing"}
 """What the user calls a stage of the pipeline."""
 
 

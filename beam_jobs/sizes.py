@@ -19,6 +19,8 @@ from tfrecord_io.labels import Label
 from tfrecord_io.plan import Tally
 from tfrecord_io.records import FRAME_BYTES, GzipStream, frame
 
+_GZIP_RATIO = 0.4
+"""What compression leaves where no row is at hand to try."""
 _ENOUGH_ROWS = 32
 _ENOUGH_BYTES = 1 << 16
 _ROWS_A_BLOCK = 1_024
@@ -44,7 +46,9 @@ class SizeModel:
 
     @classmethod
     def measure(cls, source: Source, compression: str) -> SizeModel:
-        """Encodes the source's sample. Reads some MB."""
+        """Encodes the source's sample, and reads some MB; nothing where rows themselves tell their sizes."""
+        if not source.placed:
+            return cls.told(compression)
         picked: list[Rows] = []
         found: dict[Label, int] = {}
         codes: list[IntArray] = []
@@ -71,6 +75,11 @@ class SizeModel:
             if np.count_nonzero(code == index) >= _ENOUGH_ROWS
         }
         return cls(classes, overall)
+
+    @classmethod
+    def told(cls, compression: str) -> SizeModel:
+        """For rows whose `row_bytes` are those of stored ones."""
+        return cls(overall=Sizes(rows=1, stored=0, source=0, ratio=_GZIP_RATIO if compression == "gzip" else 1.0))
 
     def row_bytes(self, label: Label, tally: Tally) -> float:
         """Expected bytes of one stored row of a class, its TFRecord frame included.

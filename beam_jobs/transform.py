@@ -17,16 +17,15 @@ from beam_jobs.output import Output, refuse_to_replace
 from beam_jobs.pack_rows import PackRows
 from beam_jobs.presample import flow
 from beam_jobs.schema_file import content_of, read_schema
-from beam_jobs.sizes import SizeModel, Sizes
+from beam_jobs.sizes import SizeModel
 from beam_jobs.sources.batches import BatchSource, open_batches
 from beam_jobs.sources.block import KeyColumns
 from beam_jobs.sources.dict_rows import schema_of
 from beam_jobs.split_time import parse_split_time
 from tfrecord_io.errors import UsageError
 
-_FOR_FILES = ("input", "format", "quoted_newlines", "plan_only")
+_FOR_FILES = ("input", "query", "format", "quoted_newlines", "plan_only")
 _NOT_HERE = ("where", "columns", "drop_columns")
-_GZIP_RATIO = 0.4
 
 
 class Presample(beam.PTransform):
@@ -81,11 +80,10 @@ class Presample(beam.PTransform):
         return flow(ranges, once, job)
 
     def _job(self, output: Output, runner: str) -> Job:
-        ratio = _GZIP_RATIO if self._options.compression == "gzip" else 1.0
         return Job(
             options=self._options,
             source=self._source,
-            sizes=SizeModel(overall=Sizes(rows=1, stored=0, source=0, ratio=ratio)),
+            sizes=SizeModel.measure(self._source, self._options.compression),
             output=output,
             run_folder=RUN_PREFIX + new_run_id(),
             runner=runner,

@@ -56,16 +56,16 @@ class RefuseEqualIds(beam.DoFn):
             for ids in element[1]:
                 for key in ids:
                     if key in seen:
-                        raise SourceError(_equal(self._job.options, key))
+                        raise SourceError(_equal(self._job.options, key, self._job.source.placed))
                     seen.add(key)
 
 
-def _equal(options: PresampleOptions, key: Id) -> str:
-    columns, files = options.row_id, bool(options.input)
+def _equal(options: PresampleOptions, key: Id, placed: bool) -> str:
+    columns = options.row_id
     hidden = [name in options.drop_columns for name in columns]
     values = [value.decode("utf-8", "backslashreplace") for value in key]
     shown = ", ".join(MASK if hide else value for hide, value in zip(hidden, values, strict=True))
     return (
         f"--row_id {','.join(columns)}: more than one row has the id {shown}. Ids must be unique, or equal rows could "
-        f"not be told apart in the draw. Name more columns{', or leave --row_id out' if files else ''}."
+        f"not be told apart in the draw. Name more columns{', or leave --row_id out' if placed else ''}."
     )

@@ -49,7 +49,7 @@ class About:
     @property
     def counted_bytes(self) -> int | None:
         """What pass 1 reads: all of the source, but nobody knows how much of one that is stored by columns."""
-        return None if self.source_format in (None, "parquet") else self.source_bytes
+        return None if self.source_format in (None, "parquet", "bigquery") else self.source_bytes
 
     @classmethod
     def of(cls, job: Any) -> About:

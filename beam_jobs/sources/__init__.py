@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from beam_jobs.options import PresampleOptions
+from beam_jobs.sources.bigquery_rows import Export, open_export
 from beam_jobs.sources.block import KeyColumns, Source
 from beam_jobs.sources.columns import Selection, check_columns, check_types, refuse_key_defaults
 from beam_jobs.sources.csv import CsvSource
@@ -25,7 +26,7 @@ from beam_jobs.split_time import parse_split_time
 from beam_jobs.where import Where
 from tfrecord_io.errors import SourceError, UsageError
 
-__all__ = ["Source", "open_source"]
+__all__ = ["Source", "key_columns", "open_source"]
 
 _HEAD_BYTES = 12
 _LARGE_GZIP = 10**9
@@ -34,18 +35,25 @@ _TINY_GZIP = 1_000
 """Bytes below which a gzip file may have nothing in it; its header can hold a name and a comment."""
 
 
-def open_source(options: PresampleOptions, declared: Sequence[DeclaredField]) -> Source:
+def open_source(options: PresampleOptions, declared: Sequence[DeclaredField], export: Export | None = None) -> Source:
     """Finds the files, their format and their columns. Reads a sample, the same in each run.
+
+    Args:
+      options: what to read.
+      declared: the fields of `--schema`.
+      export: the files of a table or query, where `options` name one.
 
     Raises:
       SourceError: no file, no such column, or files that do not fit together.
     """
+    keys, selection = key_columns(options), Selection(options.columns, options.drop_columns)
+    refuse_key_defaults(keys, declared)
+    if export is not None:
+        return open_export(export, keys, options.weight_out, declared, selection)
     files = match_files(options.input)
     starts = heads(files, _HEAD_BYTES)
     files = [replace(file, gzip=is_gzip(start)) for file, start in zip(files, starts, strict=True)]
     files, starts = _without_empty_gzip(files, starts)
-    keys, selection = _key_columns(options), Selection(options.columns, options.drop_columns)
-    refuse_key_defaults(keys, declared)
     kind = options.format
     if kind == "auto":
         kind = detect_format(files[0])
@@ -87,7 +95,8 @@ def _open_csv(
     )
 
 
-def _key_columns(options: PresampleOptions) -> KeyColumns:
+def key_columns(options: PresampleOptions) -> KeyColumns:
+    """The columns that pass 1 reads."""
     time = parse_split_time(options.split_time) if options.split_time is not None else None
     where = Where(options.where) if options.where is not None else None
     return KeyColumns(options.label, options.weight_in, options.split_by, options.row_id, time, where)

@@ -10,30 +10,26 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beam_jobs.sources.arrow_types import as_text
-from beam_jobs.sources.block import Block, FloatArray, IntArray, KeyColumns, Keys, Range, Reject, Stored
+from beam_jobs.sources.block import Block, IntArray, KeyColumns, Keys, Range, Reject
+from beam_jobs.sources.by_id import IdBlock, IdRows, with_ids
 from beam_jobs.sources.columns import EVERYTHING, check_columns, check_types
 from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.sources.dict_rows import Misfit
 from beam_jobs.sources.files import ROWS, SourceFile
 from beam_jobs.sources.label_table import LabelTable
-from beam_jobs.sources.parquet import ParquetBlock, ParquetSource
+from beam_jobs.sources.parquet import ParquetSource
 from beam_jobs.sources.parquet_columns import column_types, flatten, map_columns, refuse_nested
 from beam_jobs.sources.parquet_files import RowGroup
-from beam_jobs.sources.parquet_rows import ParquetRows
-from tfrecord_io import hashing
 from tfrecord_io.errors import SourceError, UsageError
-from tfrecord_io.hashing import UInt64Array
 from tfrecord_io.records import FRAME_BYTES
 
 _PLACE = SourceFile(path="the PCollection", name="PCollection", bytes=0)
-_MARK, _NOTHING = (pa.scalar(text, pa.large_binary()) for text in (b"#", b""))
 _SIZED = 8
 """One row in so many, by a digest of its id, is encoded in pass 1 to learn how large rows become."""
 
@@ -65,6 +61,7 @@ class BatchSource(ParquetSource):
     """Rows that a PCollection brings: one block an element, columns as in Parquet."""
 
     format: str = ROWS
+    placed: bool = False
 
     def ranges(self, file: int) -> Iterator[Range]:
         """None: the elements of the PCollection are the ranges."""
@@ -79,7 +76,7 @@ class BatchSource(ParquetSource):
         return iter(())
 
 
-class BatchBlock(ParquetBlock):
+class BatchBlock(IdBlock):
     """The rows of one element."""
 
     def __init__(self, source: BatchSource, part: PackedRows) -> None:
@@ -94,18 +91,13 @@ class BatchBlock(ParquetBlock):
         return int(self._batch.num_rows)
 
     @cached_property
-    def positions(self) -> UInt64Array:  # type: ignore[override]
-        """A digest of the ids [n], another one than the draw's: it orders rows of equal hashes."""
-        marked = [pc.binary_join_element_wise(_MARK, ids.fill_null(b""), _NOTHING) for ids in self.identities()]
-        return reduce(hashing.combine, map(hashing.digest_values, marked))
-
-    @cached_property
     def row_bytes(self) -> IntArray:  # type: ignore[override]
         """Bytes of stored rows [n]: of one row in eight, eight times as many, else 0."""
         rows = np.flatnonzero(self.positions % np.uint64(_SIZED) == 0)
         keys = dataclasses.replace(self._source.key_columns, weight=None)  # which may be no number in a bad row
         source = dataclasses.replace(self._source, key_columns=keys)
-        stored = ParquetRows(source, self._file, *self._take(rows)).to_stored(np.ones(len(rows)))
+        picked = self.pick(rows)
+        stored = IdRows(source, self._file, picked._table, picked.positions).to_stored(np.ones(len(rows)))
         sizes = np.zeros(len(self), np.int64)
         lengths = pc.binary_length(source.serialize(stored.columns, stored.weights)).to_numpy(zero_copy_only=False)
         sizes[rows[stored.good]] = _SIZED * (FRAME_BYTES + lengths)
@@ -116,41 +108,16 @@ class BatchBlock(ParquetBlock):
         return int(self._batch.nbytes)
 
     def keys(self) -> Keys:
-        try:
-            keys = super().keys()
-        except SourceError as error:
-            raise self._with_id(error) from error
+        keys = super().keys()
         bad = {misfit.row for misfit in self._misfits}
         keys.codes[list(bad)] = -1
-        rejects = [reject for reject in keys.rejects if reject.row not in bad]
-        for misfit in self._misfits:
-            rejects.append(Reject(misfit.row, int(self.positions[misfit.row]), "type", misfit.message, misfit.raw))
-        keys.rejects = _with_ids(rejects, self._source, self._batch)
+        misfits = [
+            Reject(misfit.row, int(self.positions[misfit.row]), "type", misfit.message, misfit.raw)
+            for misfit in self._misfits
+        ]
+        keys.rejects = [reject for reject in keys.rejects if reject.row not in bad]
+        keys.rejects += with_ids(misfits, self._source, self._batch)
         return keys
-
-    def pick(self, rows: IntArray) -> BatchRows:
-        return BatchRows(self._source, self._file, *self._take(rows))
-
-    def _take(self, rows: IntArray) -> tuple[pa.Table, UInt64Array]:
-        picked = super().pick(rows)
-        return picked._table, picked.positions
-
-    def _with_id(self, error: SourceError) -> SourceError:
-        """An error that names a row by its digest, with the row's id."""
-        named = [row for row, place in enumerate(self.positions.tolist()) if str(place) in str(error)]
-        return SourceError(str(error) + _ids(self._source, self._batch, named[0])) if named else error
-
-
-class BatchRows(ParquetRows):
-    """Drawn rows of a PCollection."""
-
-    def to_stored(self, factors: FloatArray) -> Stored:
-        stored = super().to_stored(factors)
-        stored.rejects = _with_ids(stored.rejects, self._source, self._table)
-        return stored
-
-    def check(self) -> list[Reject]:
-        return _with_ids(super().check(), self._source, self._table)
 
 
 class _AtHand(RowGroup):
@@ -207,19 +174,3 @@ def check_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 def _listed(schema: pa.Schema) -> str:
     return ", ".join(f"{field.name}: {field.type}" for field in schema)
-
-
-def _with_ids(rejects: list[Reject], source: ParquetSource, rows: pa.RecordBatch | pa.Table) -> list[Reject]:
-    return [dataclasses.replace(each, message=each.message + _ids(source, rows, each.row)) for each in rejects]
-
-
-def _ids(source: ParquetSource, rows: pa.RecordBatch | pa.Table, row: int) -> str:
-    """The ids of a row, for a message: its place says little to people."""
-    ids = ((name, rows.column(name)[row]) for name in source.key_columns.row_id)
-    return " Its id: " + ", ".join(f"{name}={_shown(value)}" for name, value in ids) + "."
-
-
-def _shown(value: pa.Scalar) -> str:
-    if not value.is_valid:
-        return "missing"
-    return str(as_text(pa.array([value.as_py()], value.type))[0].as_py().decode("utf-8", "backslashreplace"))

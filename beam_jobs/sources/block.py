@@ -184,6 +184,8 @@ class Source(ABC):
     files: Sequence[SourceFile]
     threaded: bool = True
     """Whether blocks may be worked on in several threads, and after the next ones are read."""
+    placed: bool = True
+    """Whether rows lie in places that stay. Others are known by `row_id`, and tell their sizes in pass 1."""
     weight_out: str
     """Name of the weight column to write."""
     declared: Sequence[DeclaredField] = ()

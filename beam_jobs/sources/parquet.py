@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +37,7 @@ from beam_jobs.sources.parquet_files import Layout, LoadedRows, RowGroup, open_f
 from beam_jobs.sources.parquet_keys import KeyReader
 from beam_jobs.sources.parquet_rows import ParquetRows
 from tfrecord_io.errors import SourceError
+from tfrecord_io.hashing import UInt64Array
 
 BATCH_ROWS = 32_768
 _SAMPLE_GROUPS = 16
@@ -59,6 +62,12 @@ class ParquetSource(Source):
     format: str = "parquet"
     threaded: bool = False
     layout: Layout = field(default_factory=Layout)
+    computed: ClassVar[tuple[str, ...]] = ()
+    """Columns of the files that are none of the rows'."""
+
+    def block(self, file: SourceFile, group: RowGroup, index: int, first: int, rows: int) -> Block:
+        """Some rows of a row group, from number `first` of the file."""
+        return ParquetBlock(self, file, group, index, first, rows)
 
     @property
     def schema(self) -> Schema:
@@ -89,7 +98,8 @@ class ParquetSource(Source):
           SourceError: a column differs.
         """
         columns = None if self.selection == EVERYTHING else self.types
-        differs = parquet_columns.differing(parquet.schema_arrow, self.types, columns)
+        found = _columns_of(parquet, self.computed)
+        differs = parquet_columns.differing(found, self.types, columns)
         if differs:
             raise SourceError(
                 f"{file.path}: its schema differs from that of {self.files[0].path} in {', '.join(sorted(differs))}. "
@@ -114,7 +124,6 @@ class ParquetSource(Source):
 class ParquetBlock(Block):
     """Some rows of one row group; its columns are read when they are asked for."""
 
-    positions = np.zeros(0, np.uint64)
     row_bytes = None
 
     def __init__(
@@ -130,11 +139,21 @@ class ParquetBlock(Block):
         self._file = file
         self._group = group
         self._index = index
-        self.positions = np.arange(first, first + rows, dtype=np.uint64)
+        self._first, self._count = first, rows
+
+    def __len__(self) -> int:
+        return self._count
+
+    @cached_property
+    def positions(self) -> UInt64Array:
+        """The rows' numbers in their file [n]."""
+        return np.arange(self._first, self._first + self._count, dtype=np.uint64)
 
     def keys(self) -> Keys:
-        batch = self._group.read(self._source.key_columns.names, self._index)
-        return KeyReader(self._source, self._file, batch, self.positions).read()
+        return KeyReader(self._source, self._file, self._key_batch(), lambda: self.positions).read()
+
+    def _key_batch(self) -> pa.RecordBatch:
+        return self._group.read(self._source.key_columns.names, self._index)
 
     def identities(self) -> list[pa.Array]:
         names = list(self._source.key_columns.row_id)
@@ -147,12 +166,16 @@ class ParquetBlock(Block):
         names = dict.fromkeys([*source.columns, *([weight] if weight else [])])
         schema = pa.schema([(name, source.types[name]) for name in names])
         if not len(rows):
-            return ParquetRows(source, self._file, schema.empty_table(), self.positions[rows])
+            return ParquetRows(source, self._file, schema.empty_table(), self._places(rows))
         batch = self._group.read(schema.names, self._index)
         batch = batch if len(rows) == batch.num_rows else batch.take(pa.array(rows))
         # Of the plain schema, so that parts join whatever their files say of nulls and metadata.
         table = pa.Table.from_arrays([batch.column(name) for name in schema.names], schema=schema)
-        return ParquetRows(source, self._file, table, self.positions[rows])
+        return ParquetRows(source, self._file, table, self._places(rows))
+
+    def _places(self, rows: IntArray) -> UInt64Array:
+        """The positions of some rows."""
+        return self.positions[rows]
 
 
 def open_parquet(
@@ -161,6 +184,7 @@ def open_parquet(
     weight_out: str,
     declared: Sequence[DeclaredField],
     selection: Selection,
+    kind: type[ParquetSource] = ParquetSource,
 ) -> ParquetSource:
     """Reads the first file's footer and settles how its columns are stored.
 
@@ -168,7 +192,8 @@ def open_parquet(
       SourceError: not a whole Parquet file, a column that is not there, or of a type without a mapping.
     """
     with open_file(files[0]) as parquet:
-        schema, layout = parquet.schema_arrow, Layout.of(parquet.metadata, keys.names)
+        layout = Layout.of(parquet.metadata, [*keys.names, *kind.computed])
+        schema = _columns_of(parquet, kind.computed)
     twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if twice:
         raise SourceError(f"{files[0].path} names {', '.join(twice)} twice. Give each column a name of its own.")
@@ -179,16 +204,21 @@ def open_parquet(
     parquet_columns.refuse_nested({name: types[name] for name in keys.names}, files[0].path)
     check_types(keys, types)
     labels = LabelTable(columns[keys.label].label)
-    return ParquetSource(files, columns, types, keys, weight_out, selection, labels, layout=layout)
+    return kind(files, columns, types, keys, weight_out, selection, labels, layout=layout)
+
+
+def _columns_of(parquet: pq.ParquetFile, computed: Sequence[str]) -> pa.Schema:
+    """The columns of the rows, without those that were computed for them."""
+    return pa.schema([column for column in parquet.schema_arrow if column.name not in computed])
 
 
 def _blocks(
     source: ParquetSource, file: SourceFile, parquet: pq.ParquetFile, group: int, first: int, batch_rows: int
-) -> Iterator[ParquetBlock]:
+) -> Iterator[Block]:
     rows = parquet.metadata.row_group(group).num_rows
     reader = RowGroup(parquet, group, batch_rows, file)
     for index, start in enumerate(range(0, rows, batch_rows)):
-        yield ParquetBlock(source, file, reader, index, first + start, min(batch_rows, rows - start))
+        yield source.block(file, reader, index, first + start, min(batch_rows, rows - start))
 
 
 def _sample_of(source: ParquetSource, each: int, file: SourceFile) -> list[ParquetBlock]:

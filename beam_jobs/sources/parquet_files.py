@@ -65,6 +65,9 @@ class RowGroup:
         For one thread at a time, and only while the file is open.
         """
         columns = tuple(dict.fromkeys(names))
+        for at, read, _ in self._readers.values():
+            if at == index and read is not None and set(columns).issubset(read.schema.names):
+                return flatten(read, columns)
         if columns not in self._readers:
             batches = self._parquet.iter_batches(
                 self._batch_rows, row_groups=[self._group], columns=list(columns), use_threads=True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,22 +23,26 @@ if TYPE_CHECKING:
 class KeyReader:
     """Reads the keys of n rows, once.
 
-    `_rows` are those that `--where` lets pass, and what the batch holds from then on.
+    `_rows` are those that `--where` lets pass, and what the batch holds from then on. Positions [n]
+    are asked for where a row is named: they may cost more than the keys.
     """
 
-    def __init__(self, source: ParquetSource, file: SourceFile, batch: pa.RecordBatch, positions: UInt64Array) -> None:
+    def __init__(
+        self, source: ParquetSource, file: SourceFile, batch: pa.RecordBatch, positions: Callable[[], UInt64Array]
+    ) -> None:
         self._source = source
         self._columns = source.key_columns
         self._file = file
         self._batch = batch
         self._positions = positions
-        self._rows: IntArray = np.arange(len(positions))
-        self._bad = np.zeros(len(positions), bool)
+        self._count = batch.num_rows
+        self._rows: IntArray = np.arange(self._count)
+        self._bad = np.zeros(self._count, bool)
         self._rejects: list[Reject] = []
 
     def read(self) -> Keys:
         """The keys, and the rows that cannot be used."""
-        columns, total = self._columns, len(self._positions)
+        columns, total = self._columns, self._count
         filtered = self._pass()
         label = self._source.columns[columns.label]
         values = self._batch.column(columns.label)
@@ -85,16 +90,16 @@ class KeyReader:
             shown = self._source.selection.shown(time.column, arrow_types.plain(values[at]))
             self._refuse(at, "time", f"column {time.column!r} of --split_time: {shown} is no time.")
         self._refuse_missing(time.column)
-        splits = np.zeros(len(self._positions), np.int64)
+        splits = np.zeros(self._count, np.int64)
         splits[self._rows] = found
         return splits
 
     def _weights(self, name: str) -> FloatArray:
-        weights = np.zeros(len(self._positions))
+        weights = np.zeros(self._count)
         weights[self._rows] = float_weights(self._batch.column(name), name, self._file)
         usable = self._rows[~self._bad[self._rows]]
         kind, selection = self._source.format, self._source.selection
-        check_weights(weights[usable], self._file, self._positions[usable], name, kind, selection)
+        check_weights(weights[usable], self._file, self._positions()[usable], name, kind, selection)
         return weights
 
     def _refuse_missing(self, name: str) -> None:
@@ -108,7 +113,7 @@ class KeyReader:
         if not self._bad[row]:
             self._bad[row] = True
             raw = raw_row(self._batch, at, self._source.selection)
-            self._rejects.append(Reject(row, int(self._positions[row]), reason, message, raw))
+            self._rejects.append(Reject(row, int(self._positions()[row]), reason, message, raw))
 
 
 def raw_row(rows: pa.RecordBatch | pa.Table, row: int, selection: Selection) -> bytes:
