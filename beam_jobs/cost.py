@@ -28,21 +28,28 @@ SHUFFLED = 0.38
 _GB = 10**9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rates:
-    """Seconds of one core: of pass 1 for each GB of the source and for each billion rows, of pass 2 for each GB."""
+    """Seconds of one core.
 
-    count_gb: float
-    count_rows: float
+    In pass 1 for each GB of the source and each billion rows; in pass 2 for each GB of the source, and
+    for each GB of records that are kept: to parse, convert, move, serialize, digest and write them.
+    """
+
+    count_gb: float = 0.0
+    count_rows: float = 0.0
     draw_gb: float
+    write_gb: float
 
 
-_PARQUET = Rates(0.0, 100.0, 2.0)
-RATES = {"csv": Rates(0.9, 0.0, 0.9), "parquet": _PARQUET, "bigquery": _PARQUET, "tfrecord": Rates(1.0, 0.0, 1.0)}
+_PARQUET = Rates(count_rows=100.0, draw_gb=2.0, write_gb=6.0)
+RATES = {
+    "csv": Rates(count_gb=0.9, draw_gb=0.9, write_gb=6.0),
+    "parquet": _PARQUET,
+    "bigquery": _PARQUET,
+    "tfrecord": Rates(count_gb=1.0, draw_gb=1.0, write_gb=4.0),
+}
 """By format. Pass 1 reads the key columns of Parquet alone, so there its time goes by the rows."""
-
-WRITE = 6.0
-"""Seconds of one core for each GB of records: to parse, convert, move, serialize, digest and write kept rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +120,7 @@ def estimate(work: Work) -> Cost:
     return Cost(
         counting=(rates.count_gb * work.bytes + rates.count_rows * work.rows) / _GB,
         drawing=rates.draw_gb * work.bytes / _GB,
-        writing=WRITE * work.kept_bytes / _GB,
+        writing=rates.write_gb * work.kept_bytes / _GB,
         read_bytes=keys + work.bytes,
         shuffled_bytes=NOTES_BYTES * work.rows + SHUFFLED * work.kept_bytes,
         reads=opened + math.ceil((keys + work.bytes) / FETCH_BYTES) + 2 * work.shards,

@@ -150,20 +150,28 @@ def find_cuts(layout: Layout, group: int, parts: Iterable[PackedCandidates]) -> 
         raise _missed(members[int(owner[np.argmax(beyond)])])
     places = np.zeros(len(owner), np.int64)
     places[inside] = last
-    return PartOfCuts(cuts.start, wanted > 0, rows.take(places) if len(rows.u) else None)
+    return PartOfCuts(group, cuts.start, wanted > 0, rows.take(places) if len(rows.u) else None)
 
 
 @dataclass(frozen=True)
 class PartOfCuts:
-    """Cuts from `start` on: whether rows of a band lie in front of each, and the last one; None where all have none."""
+    """Cuts of a group, from `start` on: whether rows of a band lie in front of each, and the last; None if of none."""
 
+    group: int
     start: int
     some: BoolArray
     rows: Band | None
 
 
 def join_cuts(layout: Layout, parts: Iterable[PartOfCuts]) -> Cuts:
-    """The cuts of all groups."""
+    """The cuts of all groups; of those without a candidate too.
+
+    Raises:
+      BandMissedError: as `find_cuts`.
+    """
+    parts = list(parts)
+    without = np.setdiff1d(layout.cut_group[:-1], [part.group for part in parts]).tolist()
+    parts += [find_cuts(layout, group, []) for group in without]
     none = np.zeros(len(layout.last), np.int64)
     some = np.zeros(len(layout.last), bool)
     rows = Band(none, none.astype(np.uint64), none.copy(), none.astype(np.uint64))

@@ -19,7 +19,6 @@ import pickle
 from collections.abc import Iterable, Iterator, Sequence
 
 import apache_beam as beam
-import numpy as np
 
 from beam_jobs.audit import Draft, Publication, audit
 from beam_jobs.cut import Cuts, PackedCandidates, PartOfCuts, find_cuts, join_cuts
@@ -76,9 +75,8 @@ def flow(parts: beam.PCollection, once: beam.PCollection, job: Job) -> beam.PCol
     )
     ids = drawn[DrawPart.IDS] | "GroupIds" >> beam.GroupByKey()
     checked = beam.pvalue.AsList(ids | "RefuseEqualIds" >> beam.ParDo(RefuseEqualIds(job)))
-    groups = once | "CutGroups" >> beam.FlatMap(cut_groups, layout)
-    found = (groups, drawn[DrawPart.CANDIDATES]) | "Candidates" >> beam.Flatten() | "GroupCuts" >> beam.GroupByKey()
-    cut = beam.pvalue.AsList(found | "Cut" >> beam.Map(cut_bands, layout))
+    candidates = drawn[DrawPart.CANDIDATES] | "GroupCandidates" >> beam.GroupByKey()
+    cut = beam.pvalue.AsList(candidates | "Cut" >> beam.Map(cut_bands, layout))
     cuts = beam.pvalue.AsSingleton(once | "Cuts" >> beam.Map(all_cuts, layout, cut))
     settled = drawn[DrawPart.UNSURE] | "SettleUnsure" >> beam.ParDo(SettleUnsure(job), layout, cuts).with_outputs(
         SettleUnsure.FACTS, main="rows"
@@ -144,12 +142,6 @@ def note_plan(layout: Packed[Layout], job: Job) -> None:
         file.write(pickle.dumps(layout.value().plan))
 
 
-def cut_groups(_: None, layout: Packed[Layout]) -> Iterator[tuple[int, PackedCandidates]]:
-    """Every group of strata, so that each is cut, whether or not a row was drawn for it."""
-    nothing = PackedCandidates.join([])
-    return ((group, nothing) for group in np.unique(layout.value().cut_group[:-1]).tolist())
-
-
 def cut_bands(group: tuple[int, Iterable[PackedCandidates]], layout: Packed[Layout]) -> PartOfCuts:
     """The stage Cut."""
     with reported():
@@ -158,7 +150,8 @@ def cut_bands(group: tuple[int, Iterable[PackedCandidates]], layout: Packed[Layo
 
 def all_cuts(_: None, layout: Packed[Layout], parts: list[PartOfCuts]) -> Packed[Cuts]:
     """The stage Cuts."""
-    return Packed(join_cuts(layout.value(), parts))
+    with reported():
+        return Packed(join_cuts(layout.value(), parts))
 
 
 def audit_shards(

@@ -89,6 +89,7 @@ class ProfilePart(beam.DoFn):
         self._bad = Metrics.counter("presample.profile", "rows_rejected")
         self._filtered = Metrics.counter("presample.profile", "rows_filtered")
         self._bytes = Metrics.counter("presample.profile", "bytes_read")
+        self._noted = Metrics.counter("presample.profile", "bytes_noted")
 
     def setup(self) -> None:
         """Once a worker."""
@@ -102,6 +103,7 @@ class ProfilePart(beam.DoFn):
         self._bad.inc(profile.rejects.total)
         self._filtered.inc(profile.filtered)
         self._bytes.inc(METER.take())
+        self._noted.inc(len(notes.packed))
         _count_classes(profile.tallies)
         yield notes
         yield beam.pvalue.TaggedOutput(self.PROFILE, profile)

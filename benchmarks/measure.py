@@ -25,12 +25,13 @@ class CommandFailedError(RuntimeError):
 class Measurement:
     """One run of one command.
 
-    `seconds` is wall time from start to exit. `main_peak` is the kernel's `ru_maxrss` of the process,
-    exact; `tree_peak` the largest sum of RSS over the process and its children, polled ten times a
+    `seconds` is wall time from start to exit, `cpu` the seconds of all cores. `main_peak` is the kernel's
+    `ru_maxrss` of the process, exact; `tree_peak` the largest sum of RSS over the process and its children, polled ten times a
     second. RSS counts pages that processes share once in each, and file pages that are mapped.
     """
 
     seconds: float
+    cpu: float
     main_peak: int
     tree_peak: int
 
@@ -115,7 +116,8 @@ def run_measured(arguments: list[str], *, folder: Path, log: Path, cores: int = 
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise CommandFailedError(_failure(arguments, process.returncode, log.read_text(errors="replace")))
-    return Measurement(seconds=seconds, main_peak=usage.ru_maxrss * 1024, tree_peak=tree_peak)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Measurement(seconds=seconds, cpu=cpu, main_peak=usage.ru_maxrss * 1024, tree_peak=tree_peak)
 
 
 def import_seconds(arguments: list[str], *, folder: Path) -> float:

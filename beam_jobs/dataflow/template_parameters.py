@@ -22,7 +22,7 @@ _REGEXES = {
     "folds": r"[1-9][0-9]*",
     "seed": r"-?[0-9]+",
 }
-_HELP = {"input": "files or patterns to read, gs://, with commas between them"}
+_HELP = {"input": "files or patterns to read, gs://, with commas between them; or a table, bq://PROJECT.DATASET.TABLE"}
 """Where the text for the command line does not fit."""
 
 
@@ -64,7 +64,7 @@ def parameters_of(options: PresampleOptions) -> dict[str, str]:
 def _parameter(option: dataclasses.Field[Any]) -> dict[str, Any]:
     argument = option.metadata["argument"]
     text = _HELP.get(option.name, option.metadata["help"])
-    required = option.default is dataclasses.MISSING or bool(argument.get("required"))
+    required = option.default is dataclasses.MISSING  # the input may be a query
     parameter: dict[str, Any] = {
         "name": option.name,
         "label": option.name.replace("_", " ").capitalize(),

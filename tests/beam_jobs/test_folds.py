@@ -109,3 +109,12 @@ def test_bad_drawn_rows_are_lost_to_their_fold(presample: Presample, tmp_path: P
     entry = made.classes()[0]
     assert (entry.rows, entry.rejected_rows, entry.weight) == (len(good[0]), 100 - len(good[0]), 19.0)
     assert made.manifest.source["rejected_rows"] == 400 - sum(map(len, good))
+
+
+def test_cuts_found_apart_are_the_same(
+    presample: Presample, three_classes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"folds": 3, "strategy": "max=13", "splits": "a=0.5,b=0.5"}
+    together = presample(three_classes, **options)
+    monkeypatch.setattr("beam_jobs.layout._ROWS_A_GROUP", 1)
+    assert presample(three_classes, **options).manifest.dataset_id == together.manifest.dataset_id
