@@ -25,7 +25,10 @@ from tfrecord_io.manifest import ClassEntry, Manifest, Shard, Split
 from tfrecord_io.plan import Stratum
 
 PLACING = "placing"
-"""The file in the run's folder that lists the files which a failed publication may leave behind."""
+"""The file in the run's folder that lists its files in the dataset: name -> whether it was not there before.
+
+The new ones are what a failed publication may leave behind; all of them are what other runs must leave alone.
+"""
 
 _WEIGHT_TOLERANCE = 1e-6
 
@@ -72,7 +75,7 @@ def audit(
     manifest = _manifest(job, facts, profile, log, lines, splits)
     present = job.output.existing([file.path for file in files])
     with job.output.create(f"{job.run_folder}/{PLACING}") as note:
-        note.write(json.dumps([file.path for file in files if file.path not in present]).encode())
+        note.write(json.dumps({file.path: file.path not in present for file in files}).encode())
     return Publication(manifest, files, _to_purge(job, manifest))
 
 

@@ -13,6 +13,7 @@ from beam_jobs.audit import PLACING, Draft, Publication
 from beam_jobs.job import Job
 from beam_jobs.options import RUN_PREFIX
 from beam_jobs.output import Output
+from beam_jobs.output_errors import explained
 from tfrecord_io.errors import ManifestError, OutputError, PresampleError
 from tfrecord_io.manifest import Manifest
 
@@ -55,7 +56,8 @@ def publish(job: Job, publication: Publication, placed: Iterable[int]) -> Manife
         raise OutputError(f"{total} of {len(publication.files)} files came into their places. Run again.")
     job.output.write_manifest(publication.manifest.to_json(), job.run_folder, job.options.overwrite != "no")
     try:
-        job.output.delete(publication.purge)
+        if publication.purge:
+            job.output.delete(sorted(set(publication.purge) - _of_others(job)))
     except PresampleError as error:
         _LOG.warning("The dataset is published, but the old one's shards could not all be removed: %s", error)
     return publication.manifest
@@ -64,28 +66,35 @@ def publish(job: Job, publication: Publication, placed: Iterable[int]) -> Manife
 def take_back(job: Job) -> None:
     """Removes what a failed run leaves behind: unfinished work, and files in their places that no manifest names.
 
-    Files that another unfinished run placed too stay: they are in its list.
+    Files that another unfinished run has among its own stay, whoever placed them first.
     """
     output = job.output
-    files = set(_placing(output, job.run_folder))
+    files = {name for name, new in _placing(output, job.run_folder).items() if new}
+    if files:
+        files -= _of_others(job)  # before the manifest is read: a run that ends in between is in one of them
     if files and output.has_dataset():
         try:
             files -= Manifest.load(output.folder, opener=output.open).files()
         except ManifestError:
             files.clear()
-    for other in output.folders(RUN_PREFIX) if files else ():
-        if other != job.run_folder:
-            files.difference_update(_placing(output, other))
     output.delete(sorted(files))
     for folder, name in job.unfinished:
         folder.delete_folder(name)
 
 
-def _placing(output: Output, run_folder: str) -> list[str]:
-    """The files that a run lists as new."""
-    name = f"{run_folder}/{PLACING}"
-    if not output.exists(name):
-        return []
-    with output.open(output.path(name)) as note:
-        listed: list[str] = json.loads(note.read())
+def _of_others(job: Job) -> set[str]:
+    """The files of other runs into this folder that have not ended."""
+    others = (folder for folder in job.output.folders(RUN_PREFIX) if folder != job.run_folder)
+    return {name for other in others for name in _placing(job.output, other)}
+
+
+def _placing(output: Output, run_folder: str) -> dict[str, bool]:
+    """The files that a run lists; none before it has written the list, or once it has ended."""
+    path = output.path(f"{run_folder}/{PLACING}")
+    with explained(path):
+        try:
+            with output.open(path) as note:
+                listed: dict[str, bool] = json.loads(note.read())
+        except FileNotFoundError:
+            return {}
     return listed

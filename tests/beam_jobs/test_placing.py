@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from beam_jobs import PresampleOptions, driver
-from beam_jobs.audit import PLACING, Draft
+from beam_jobs import PresampleOptions, driver, run
+from beam_jobs.audit import PLACING, Draft, Publication
 from beam_jobs.failures import WorkerError, cause_of
 from beam_jobs.job import NOTE, Job, read_job
 from beam_jobs.options import RUN_PREFIX
 from beam_jobs.output import Output
-from beam_jobs.publish import place, take_back
+from beam_jobs.publish import place, publish, take_back
 from tfrecord_io.errors import OutputError, PresampleError
 
 _SHARD = "train/label=0/part-00000-of-00001-0123456789abcdef.tfrecord"
@@ -41,8 +41,8 @@ def _write(output: Output, name: str, content: bytes) -> None:
         file.write(content)
 
 
-def _list(job: Job, run_folder: str, names: list[str]) -> None:
-    _write(job.output, f"{run_folder}/{PLACING}", json.dumps(names).encode())
+def _list(job: Job, run_folder: str, *, new: bool) -> None:
+    _write(job.output, f"{run_folder}/{PLACING}", json.dumps({_SHARD: new}).encode())
 
 
 def _read(output: Output, name: str) -> bytes:
@@ -65,19 +65,30 @@ def test_a_file_that_was_cut_short_is_not_placed(job: Job) -> None:
 
 def test_what_a_failed_run_placed_is_taken_back(job: Job) -> None:
     place(job, [Draft(f"{job.run_folder}/draft", _SHARD, 5)])
-    _list(job, job.run_folder, [_SHARD])
+    _list(job, job.run_folder, new=True)
     take_back(job)
     assert not job.output.exists(_SHARD)
     assert job.output.folders(RUN_PREFIX) == []
 
 
-def test_what_another_run_placed_too_stays(job: Job) -> None:
+@pytest.mark.parametrize("new", [True, False], ids=["both found it missing", "the other found it placed"])
+def test_what_another_run_has_too_stays(job: Job, new: bool) -> None:
     place(job, [Draft(f"{job.run_folder}/draft", _SHARD, 5)])
-    _list(job, job.run_folder, [_SHARD])
-    _list(job, RUN_PREFIX + "b", [_SHARD])
+    _list(job, job.run_folder, new=True)
+    _list(job, RUN_PREFIX + "b", new=new)
     take_back(job)
     assert _read(job.output, _SHARD) == b"shard"
     assert job.output.folders(RUN_PREFIX) == [RUN_PREFIX + "b"]
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["another run has it", "none has it"])
+def test_what_another_run_has_too_is_not_purged(job: Job, kept: bool, tmp_path: Path) -> None:
+    manifest = run(dataclasses.replace(job.options, output=str(tmp_path / "made")))
+    _write(job.output, _SHARD, b"shard")
+    if kept:
+        _list(job, RUN_PREFIX + "b", new=False)
+    publish(job, Publication(manifest, files=[], purge=[_SHARD]), placed=[])
+    assert job.output.exists(_SHARD) == kept
 
 
 def test_a_job_travels_as_the_name_of_its_note(job: Job) -> None:

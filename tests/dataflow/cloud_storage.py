@@ -143,7 +143,7 @@ def cloud_storage(folder: Path) -> Iterator[str]:
         (folder / "subject").write_text("anybody")
         account = {
             "type": "external_account",
-            "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/own",
+            "audience": "//iam.googleapis.com/own",  # of a pool, google-auth asks Google which regions it is for
             "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
             "token_url": f"{token_url}/token",
             "credential_source": {"file": str(folder / "subject")},
@@ -152,7 +152,9 @@ def cloud_storage(folder: Path) -> Iterator[str]:
         environment.setenv("STORAGE_EMULATOR_HOST", address)
         environment.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(folder / "account.json"))
         environment.setenv("GOOGLE_CLOUD_PROJECT", "project")
-        yield f"gs://{BUCKET}"
-    beams = sys.modules.get("apache_beam.internal.gcp.auth")
-    if beams:  # Beam keeps credentials for the whole process, and these have nowhere to be renewed any more
-        beams._Credentials._credentials_init = False
+        try:
+            yield f"gs://{BUCKET}"
+        finally:
+            beams = sys.modules.get("apache_beam.internal.gcp.auth")
+            if beams:  # Beam keeps credentials for the whole process, and these have nowhere to be renewed any more
+                beams._Credentials._credentials_init = False
