@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +21,8 @@ COMMANDS = {
 }
 """Name -> module with a `main(argv)`, the extra it needs, and what it does."""
 
+READER_GONE = 141
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one subcommand.
@@ -28,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
       argv: the arguments; those of the process if None.
 
     Returns:
-      0 done; 1 the data or the check failed; 2 the command line is wrong; 130 interrupted.
+      0 done; 1 the data or the check failed; 2 the command line is wrong; 130 interrupted; 141 whoever read the
+      output has gone, as `head` does (what a shell says of programs that SIGPIPE ends).
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -55,7 +59,12 @@ def _dispatch(name: str, arguments: Sequence[str], supervised: bool) -> int:
         command = importlib.import_module(module)
         if name == "run" and supervised:
             return int(command.main_supervised(arguments))
-        return int(command.main(arguments))
+        code = int(command.main(arguments))
+        sys.stdout.flush()  # while a reader that has gone is no traceback yet
+        return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still flushes at its end
+        return READER_GONE
     except ModuleNotFoundError as error:
         if extra is None or (error.name or "").split(".")[0] in (
             "presample",

@@ -14,6 +14,8 @@ LOG_IN = (
 )
 _AROUND = re.compile(r"[A-Z]+ https?://\S+: (.*?)(?:: \('Request failed with status code'.*)?", re.DOTALL)
 """The request before a message, and the status behind it."""
+_TRACE = re.compile(r"^\([0-9a-f]{12,16}\): ")
+"""The number before a message of Dataflow's."""
 
 
 def as_os_error(error: BaseException, path: str) -> OSError | None:
@@ -30,7 +32,7 @@ def as_os_error(error: BaseException, path: str) -> OSError | None:
     except ImportError:
         return None
     bucket = path.removeprefix("gs://").split("/")[0]
-    text = _message(error)
+    text = said(error)
     if isinstance(error, exceptions.NotFound):
         if "bucket does not exist" in text:
             return OSError(f"there is no bucket {bucket!r}. Correct its name, or create it")
@@ -58,11 +60,12 @@ def of_status(status: int, path: str) -> OSError | None:
     return as_os_error(error, path)
 
 
-def _message(error: BaseException) -> str:
-    """What the service said, without the request and the status that its libraries put around it."""
+def said(error: BaseException) -> str:
+    """What a service of Google's said: one line, without what its libraries put around it, and without a stop."""
     text = str(getattr(error, "message", None) or error).strip()
     found = _AROUND.fullmatch(text)
-    said = found[1] if found else text
+    text = found[1] if found else text
     with suppress(ValueError, TypeError, KeyError):  # plain text
-        said = json.loads(said)["error"]["message"]
-    return (said.strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
+        text = json.loads(text)["error"]["message"]
+    lines = _TRACE.sub("", text.strip(), count=1).splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".:")

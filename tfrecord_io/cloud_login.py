@@ -8,7 +8,8 @@ from typing import Any
 
 from tfrecord_io.cloud_errors import NOT_INSTALLED, as_os_error
 
-_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+STORAGE = "https://www.googleapis.com/auth/devstorage.read_write"
+CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 
 
 def check_login() -> None:
@@ -30,8 +31,8 @@ def check_login() -> None:
         raise told from error
 
 
-def find_credentials() -> Any:
-    """google-auth's credentials of this environment.
+def find_credentials(scope: str = STORAGE) -> tuple[Any, str | None]:
+    """google-auth's credentials of this environment, and the project that it or they name, if any.
 
     Where there is neither a key file nor a login, google-auth asks a Google machine's metadata server,
     three times, with pauses: seconds lost anywhere else. Here one answer or none decides, and google-auth
@@ -56,9 +57,9 @@ def find_credentials() -> Any:
                 return _Silence()
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a login without a quota project: Cloud Storage asks for none
-        credentials, _ = google.auth.default(scopes=[_SCOPE], request=Asked())
-    return credentials
+        warnings.simplefilter("ignore")  # a login without a quota project: none is asked for
+        credentials, project = google.auth.default(scopes=[scope], request=Asked())
+    return credentials, project
 
 
 class _Silence:

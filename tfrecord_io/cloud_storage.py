@@ -163,7 +163,7 @@ def _client(_process: int, emulator: str | None, _account: str | None) -> Any:
         from google.cloud import storage
     except ImportError as error:
         raise OSError(NOT_INSTALLED) from error
-    return storage.Client(project=None, credentials=None if emulator else find_credentials())
+    return storage.Client(project=None, credentials=None if emulator else find_credentials()[0])
 
 
 def _retry() -> Any:

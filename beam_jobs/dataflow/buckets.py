@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from beam_jobs.dataflow.place import REGION
 from tfrecord_io.errors import UsageError
 
-_REGION = re.compile(r"[a-z]+(?:-[a-z]+)+[0-9]+")
 _BUCKET = re.compile(r"gs://([a-z0-9][-_.a-z0-9]{1,220}[a-z0-9])(/[^\n\r?*\[\]#]*)?")
 _CONTINENTS = {"US": "us-", "EU": "europe-", "ASIA": "asia-"}
 _PAIRS = {
@@ -54,7 +54,7 @@ def covers(region: str, location: str, data_locations: Sequence[str] = ()) -> bo
         return region in regions
     if location.upper() in _CONTINENTS:
         return region.startswith(_CONTINENTS[location.upper()])
-    return region == location.lower() or not _REGION.fullmatch(location.lower())
+    return region == location.lower() or not REGION.fullmatch(location.lower())
 
 
 def inside(path: str, folder: str) -> bool:

@@ -12,9 +12,8 @@ from typing import Any
 from beam_jobs.cost import Work, estimate
 from beam_jobs.job import Job
 from beam_jobs.options import RUN_PREFIX, PresampleOptions
+from beam_jobs.table_options import TABLE_SCHEME
 from tfrecord_io.summary import readable_bytes
-
-_TABLE = "bq://"
 
 
 def show(options: PresampleOptions, flags: Sequence[str]) -> None:
@@ -26,7 +25,7 @@ def show(options: PresampleOptions, flags: Sequence[str]) -> None:
       PresampleError: the source cannot be used.
     """
     lines = list(_shape(flags))
-    if options.input and not options.input[0].startswith(_TABLE):
+    if options.input and not options.input[0].startswith(TABLE_SCHEME):
         lines += _graph_and_cost(options, flags)
     else:
         lines.append(("source", f"{' '.join(options.input) or 'a query'}, exported to Parquet first: not in a dry run"))

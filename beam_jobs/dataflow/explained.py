@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,11 +9,10 @@ import google.auth.exceptions
 import requests.exceptions
 from google.api_core import exceptions
 
+from tfrecord_io.cloud_errors import LOG_IN, said
 from tfrecord_io.errors import PresampleError, UsageError
 
 ROLES = "roles/dataflow.viewer is enough to watch and list, roles/dataflow.developer to start and cancel"
-
-_REQUEST = re.compile(r"^(?:(?:DELETE|GET|PATCH|POST|PUT) https?://\S+: )?(?:\([0-9a-f]{12,16}\): )?")
 
 _PASSING = (exceptions.ServerError, exceptions.RetryError, requests.exceptions.RequestException)
 
@@ -43,10 +41,10 @@ def explained(project: str | None = None, region: str | None = None, job_id: str
         raise _explain(error, project, region, job_id) from error
 
 
-def brief(error: BaseException) -> str:
-    """The first line of an error, without the request that REST clients put before it, and without a trace's number."""
-    text = _REQUEST.sub("", str(getattr(error, "message", "") or error).strip())
-    return (text.splitlines() or [type(error).__name__])[0]
+def sentence(error: BaseException) -> str:
+    """What a service said, as a sentence."""
+    text = said(error)
+    return text if text.endswith(("?", "!")) else f"{text}."
 
 
 def _explain(error: BaseException, project: str | None, region: str | None, job_id: str | None) -> PresampleError:
@@ -62,26 +60,26 @@ def _explain(error: BaseException, project: str | None, region: str | None, job_
         )
     if isinstance(error, exceptions.Unauthorized):
         return ServiceError(
-            f"The service does not accept the credentials: {brief(error)} "
+            f"The service does not accept the credentials: {sentence(error)} "
             "`gcloud auth application-default login` makes new ones."
         )
     if isinstance(error, exceptions.Conflict):
         return ServiceError(
-            f"The service refused, since there is one already{place}: {brief(error)} If it is a job of that name, "
+            f"The service refused, since there is one already{place}: {sentence(error)} If it is a job of that name, "
             "wait for it, cancel it, or give this one another --job_name."
         )
     if isinstance(error, exceptions.TooManyRequests):
         return ServiceError(
-            f"A quota is used up{place}: {brief(error)} Try again later, or ask for more on the console's page "
+            f"A quota is used up{place}: {sentence(error)} Try again later, or ask for more on the console's page "
             "of quotas."
         )
     if isinstance(error, _PASSING):
         return _unreachable(error)
-    return ServiceError(f"The service refused the request{place}: {brief(error)}")
+    return ServiceError(f"The service refused the request{place}: {sentence(error)}")
 
 
 def _forbidden(error: exceptions.Forbidden, project: str | None) -> ServiceError:
-    text = brief(error)
+    text = sentence(error)
     if error.reason == "SERVICE_DISABLED" or "has not been used in project" in text or "it is disabled" in text:
         service = (error.metadata or {}).get("service", "dataflow.googleapis.com")
         flag = f" --project {project}" if project else ""
@@ -97,21 +95,18 @@ def _forbidden(error: exceptions.Forbidden, project: str | None) -> ServiceError
 
 def _of_credentials(error: google.auth.exceptions.GoogleAuthError) -> PresampleError:
     if isinstance(error, google.auth.exceptions.DefaultCredentialsError):
-        given = "" if "were not found" in str(error) else f" ({brief(error)})"
-        return UsageError(
-            f"There are no usable Google Cloud credentials{given}. Run `gcloud auth application-default login`, or set "
-            "GOOGLE_APPLICATION_CREDENTIALS to the file of a service account."
-        )
+        given = "" if "were not found" in str(error) else f" ({said(error)})"
+        return UsageError(f"There are no usable Google Cloud credentials{given}. {LOG_IN}.")
     if isinstance(error, google.auth.exceptions.TransportError):
         return _unreachable(error)
     return ServiceError(
-        f"The Google Cloud credentials are no longer good: {brief(error)} Run `gcloud auth application-default login`, "
-        "or check the file that GOOGLE_APPLICATION_CREDENTIALS names."
+        f"The Google Cloud credentials are no longer good: {sentence(error)} Run `gcloud auth application-default "
+        "login`, or check the file that GOOGLE_APPLICATION_CREDENTIALS names."
     )
 
 
 def _unreachable(error: BaseException) -> ServiceError:
     return ServiceError(
-        f"The service could not be reached, or failed: {brief(error)} Jobs that run go on regardless. Check the "
+        f"The service could not be reached, or failed: {sentence(error)} Jobs that run go on regardless. Check the "
         "network, and try again."
     )

@@ -15,7 +15,7 @@ from google.api_core.retry import Retry
 from google.auth.transport.requests import Request
 from google.cloud import dataflow_v1beta3 as dataflow
 
-from beam_jobs.dataflow.credentials import find_credentials
+from beam_jobs.dataflow.credentials import credentials_and_project
 from beam_jobs.dataflow.place import Place, checked_region
 from tfrecord_io.errors import UsageError
 
@@ -68,7 +68,7 @@ class Jobs:
           UsageError: a flag is missing or wrong.
         """
         region = checked_region(arguments.region)
-        credentials, project = find_credentials(arguments.project)
+        credentials, project = credentials_and_project(arguments.project)
         return cls(Place(project, region, arguments.dataflow_endpoint), credentials, pause=pause)
 
     def get(self, job_id: str, *, described: bool = False, whole: bool = False) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 from beam_jobs import console
 from beam_jobs.command import DATA_FAILED, USAGE, check_beam_args
 from beam_jobs.dataflow import checks, package
-from beam_jobs.dataflow.credentials import find_credentials
+from beam_jobs.dataflow.credentials import credentials_and_project
 from beam_jobs.dataflow.place import Place, checked_region, named_project
 from beam_jobs.dataflow.request import Request, parser, read
 from tfrecord_io.errors import PresampleError, UsageError
@@ -33,46 +33,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         return _report([error])
     try:
-        return _launch(request, launch)
+        code, job = _launch(request, launch)
     except KeyboardInterrupt:
         return 130
     except PresampleError as error:
         return _report([error], request.options.verbose)
-    except ModuleNotFoundError:  # the command `presample` says which extra is missing
+    except (BrokenPipeError, ModuleNotFoundError):  # the command `presample` knows what to do about them
         raise
     except Exception as error:
         text = str(error).strip().splitlines()[-1:] or [""]
         failed = PresampleError(f"The job was not started: {type(error).__name__}: {text[0]} (--verbose shows it all)")
         return _report([failed.with_traceback(error.__traceback__)], request.options.verbose)
+    if not job or not request.watch:
+        return code
+    from beam_jobs.dataflow import watch
+
+    return watch.main(job)
 
 
-def _launch(request: Request, launch: argparse.ArgumentParser) -> int:
+def _launch(request: Request, launch: argparse.ArgumentParser) -> tuple[int, list[str]]:
+    """Returns the exit code; and what `watch` is to be told of the job, if one was started."""
     place, credentials, errors = _place(request)
     errors = [*checks.problems(request), *errors]
     if place is None or errors:
-        return _report(errors)
+        return _report(errors), []
     with console.quiet(request.options.verbose):
         check_beam_args(request.beam_args, launch)
         flags = request.beam_flags(place)
         errors = list(checks.service_complaints(flags))
         if errors:
-            return _report(errors)
+            return _report(errors), []
         from beam_jobs.dataflow.explained import explained
 
         with explained(place.project, place.region):
             errors = _service_problems(request, place, flags)
             if errors:
-                return _report(errors)
+                return _report(errors), []
             by_template = request.template is not None
             job_id = _start_template(request, place, credentials, flags) if by_template else _start(request, flags)
     if job_id is None:
-        return 0
+        return 0, []
     _say(request, place, job_id)
-    if not request.watch:
-        return 0
-    from beam_jobs.dataflow import watch
-
-    return watch.main([*place.flags().split(), job_id])
+    return 0, [*place.flags().split(), job_id]
 
 
 def _place(request: Request) -> tuple[Place | None, Any, list[PresampleError]]:
@@ -83,7 +85,7 @@ def _place(request: Request) -> tuple[Place | None, Any, list[PresampleError]]:
     credentials, project = None, ""
     try:
         with explained():
-            credentials, project = find_credentials(request.project)
+            credentials, project = credentials_and_project(request.project)
     except PresampleError as error:
         errors.append(error)
     try:

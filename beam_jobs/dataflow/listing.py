@@ -20,6 +20,7 @@ from beam_jobs.dataflow.jobs import Jobs
 from beam_jobs.dataflow.place import add_place_flags
 from beam_jobs.dataflow.progress import state_of, version_of
 from beam_jobs.dataflow.words import moment
+from beam_jobs.flags import Parser
 from tfrecord_io.errors import PresampleError, UsageError
 
 _LIMIT = 100
@@ -28,8 +29,8 @@ _CALLS_AT_ONCE = 8
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints a table, or with --json a line for each job. Returns 0; 1 if the service fails; 2 on wrong flags."""
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         with explained(arguments.project, arguments.region):
             jobs = Jobs.of(arguments)
         with explained(jobs.place.project, jobs.place.region):
@@ -83,11 +84,13 @@ def _show(found: list[dict[str, str | None]], as_json: bool) -> None:
         for each in found:
             table.add_row(*(Text(value or "") for value in each.values()))
         console = Console(highlight=False)
-        console.print(table, soft_wrap=not console.is_terminal)
+        with console.capture() as text:  # printed by us: rich would take a reader that has gone for a failure
+            console.print(table, soft_wrap=not console.is_terminal)
+        print(text.get(), end="")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="presample dataflow list",
         description="The jobs that presample started, those that run first.",
         allow_abbrev=False,

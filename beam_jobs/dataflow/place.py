@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from tfrecord_io.errors import UsageError
 
-_REGION = re.compile(r"[a-z]+(-[a-z]+)+\d+")
-_ZONE = re.compile(rf"({_REGION.pattern})-[a-z]")
+REGION = re.compile(r"[a-z]+(-[a-z]+)+\d+")
+_ZONE = re.compile(rf"({REGION.pattern})-[a-z]")
 _PROJECT_VARIABLES = ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT")
 _REGION_VARIABLES = ("CLOUDSDK_COMPUTE_REGION", "GOOGLE_CLOUD_REGION")
 
@@ -56,7 +56,7 @@ def checked_region(region: str | None) -> str:
     zone = _ZONE.fullmatch(region)
     if zone:
         raise UsageError(f"--region {region} is a zone; its region is {zone[1]}: give --region {zone[1]}.")
-    if not _REGION.fullmatch(region):
+    if not REGION.fullmatch(region):
         raise UsageError(f"--region {region!r} is no region. They look like us-central1 or europe-west4.")
     return region
 

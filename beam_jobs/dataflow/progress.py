@@ -6,7 +6,7 @@ import datetime
 import re
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from google.cloud import dataflow_v1beta3 as dataflow
@@ -136,7 +136,7 @@ class Tracker:
         seen = Snapshot(time, self._job_id, state_of(job), phase, self._about, job.create_time, counters)
         rows, size = self._rates(time, *seen.phase_counts)
         left = _seconds_left(seen, rows, size)
-        return Snapshot(**{**vars(seen), "rows_per_second": rows, "bytes_per_second": size, "seconds_left": left})
+        return replace(seen, rows_per_second=rows, bytes_per_second=size, seconds_left=left)
 
     def _rates(self, time: datetime.datetime, rows: int, size: int) -> tuple[float | None, float | None]:
         """Rows and bytes a second over the last two minutes of the phase."""

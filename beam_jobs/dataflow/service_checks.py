@@ -7,7 +7,7 @@ from typing import Any
 from google.api_core.exceptions import Forbidden, NotFound
 
 from beam_jobs.dataflow import buckets
-from beam_jobs.dataflow.explained import ServiceError, brief
+from beam_jobs.dataflow.explained import ServiceError, sentence
 from beam_jobs.options import PresampleOptions
 from beam_jobs.output import Output, refuse_to_replace
 from tfrecord_io.errors import PresampleError, UsageError
@@ -41,7 +41,7 @@ def service_problems(options: PresampleOptions, bucket: str, region: str, beam_o
     except Forbidden as error:
         found.append(
             ServiceError(
-                f"--output {options.output} may not be read with these credentials: {brief(error)} Ask the bucket's "
+                f"--output {options.output} may not be read with these credentials: {sentence(error)} Ask the bucket's "
                 "owner for roles/storage.objectAdmin on it."
             )
         )
@@ -62,7 +62,7 @@ def _check_bucket(name: str, region: str, beam_options: Any) -> None:
         ) from error
     except Forbidden as error:
         raise ServiceError(
-            f"--bucket gs://{name} may not be read with these credentials: {brief(error)} Staging needs "
+            f"--bucket gs://{name} may not be read with these credentials: {sentence(error)} Staging needs "
             "roles/storage.admin on it; buckets of others answer like this too, so check the name."
         ) from error
     location = bucket.location or ""

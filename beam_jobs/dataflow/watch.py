@@ -12,13 +12,15 @@ from typing import Any
 from rich.console import Console
 
 from beam_jobs.dataflow.counters import counters_of
-from beam_jobs.dataflow.explained import brief, explained
+from beam_jobs.dataflow.explained import explained
 from beam_jobs.dataflow.jobs import Jobs, checked_job_id
 from beam_jobs.dataflow.messages import SEVERITIES, Inbox, Message, why_failed
 from beam_jobs.dataflow.place import add_place_flags
 from beam_jobs.dataflow.progress import Snapshot, Tracker, state_of
 from beam_jobs.dataflow.seconds import seconds
 from beam_jobs.dataflow.view import JsonView, LinesView, LiveView, View
+from beam_jobs.flags import Parser
+from tfrecord_io.cloud_errors import said
 from tfrecord_io.errors import PresampleError, UsageError
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -36,8 +38,8 @@ _MOST_ERRORS = 200
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0 if the job is done, 1 if it failed or was cancelled, 2 if it is not there, 130 after Ctrl-C."""
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         checked_job_id(arguments.job_id)
         with explained(arguments.project, arguments.region):
             jobs = Jobs.of(arguments, pause=min(1.0, arguments.interval))
@@ -138,7 +140,7 @@ class _Watcher:
         if error is None:
             self._view.note("The service answers again.")
         else:
-            self._view.note(f"The service does not answer ({brief(error)}); still watching, the job goes on.")
+            self._view.note(f"The service does not answer ({said(error)}); still watching, the job goes on.")
 
     def _end(self, seen: Snapshot) -> int:
         code = DONE if seen.state == "DONE" else FAILED
@@ -167,7 +169,7 @@ class _Watcher:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="presample dataflow watch",
         description="Follows a job to its end. The exit code is the job's fate: 0 done, 1 failed or cancelled.",
         allow_abbrev=False,

@@ -25,6 +25,7 @@ from beam_jobs.sources.bigquery_sql import export_statement, select_query, selec
 from beam_jobs.sources.columns import Selection
 from beam_jobs.sources.declared import DeclaredField
 from beam_jobs.table_options import Table, table_of
+from tfrecord_io.cloud_login import CLOUD_PLATFORM, find_credentials
 from tfrecord_io.errors import PresampleError, SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -139,7 +140,8 @@ def _find(options: PresampleOptions, table: Table | None, project: str | None) -
     with explained("BigQuery"):
         from google.cloud import bigquery
 
-        client = bigquery.Client(project=project)
+        credentials, theirs = find_credentials(CLOUD_PLATFORM)
+        client = bigquery.Client(project=project or theirs, credentials=credentials)
     if table is None:
         with explained("--query", UsageError):
             config = bigquery.QueryJobConfig(dry_run=True, use_legacy_sql=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tfrecord_io.cloud_errors import LOG_IN
 from tfrecord_io.errors import PresampleError, SourceError, UsageError
 
 _RIGHTS = (
@@ -35,9 +36,7 @@ def explained(what: str, refused: type[PresampleError] = SourceError) -> Iterato
     try:
         yield
     except DefaultCredentialsError as error:
-        raise UsageError(
-            f"{what}: there are no Google Cloud credentials. Run: gcloud auth application-default login"
-        ) from error
+        raise UsageError(f"{what}: there are no Google Cloud credentials. {LOG_IN}.") from error
     except exceptions.NotFound as error:
         raise SourceError(f"{what}: {_why(error)}. Check its name, project and location.") from error
     except exceptions.Forbidden as error:

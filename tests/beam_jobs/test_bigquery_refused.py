@@ -172,7 +172,7 @@ def test_a_time_that_is_past(service: BigQuery, bucket: str, tmp_path: Path) -> 
 
 def test_no_credentials(service: BigQuery, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
-    message = "BigQuery: there are no Google Cloud credentials. Run: gcloud auth application-default login"
+    message = "BigQuery: there are no Google Cloud credentials. Log in with `gcloud auth application-default login`"
     refused(service, bucket, tmp_path / "out", UsageError, message)
 
 

@@ -29,6 +29,10 @@ PLACE = ["--project=project", "--region=us-central1"]
         (["cancel", ID, "--project=p", "--region=here"], "--region 'here' is no region. They look like us-central1"),
         (["watch", "presample-clicks", *PLACE], "'presample-clicks' is no job id. They look like 2026-01-31_07_00_00"),
         (["cancel", "https://x", *PLACE], "'https://x' is no job id."),
+        (["watch", ID, "--interval=x"], "--interval: 'x' is no number of seconds from 0 to 3600 (presample dataflow w"),
+        (["list", "--limit=0"], "--limit: '0' is no number of jobs (presample dataflow list --help lists the flags)"),
+        (["list", "--actve"], "unrecognized arguments: --actve (presample dataflow list --help"),
+        (["cancel"], "the following arguments are required: JOB_ID (presample dataflow cancel --help"),
     ],
 )
 def test_wrong_flags(
@@ -42,13 +46,6 @@ def test_wrong_flags(
     assert message in err
     assert err.count("\n") == 1
     assert not out
-
-
-@pytest.mark.parametrize("argv", [["watch", ID, "--interval=x"], ["list", "--limit=0"], ["cancel"]])
-def test_flags_that_argparse_refuses(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as left:
-        main(argv)
-    assert left.value.code == 2
 
 
 def test_project_and_region_of_the_environment(
@@ -118,5 +115,5 @@ def test_no_credentials(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "presample", "dataflow", "list", *PLACE]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
-    assert done.stderr.startswith("presample: There are no usable Google Cloud credentials. Run `gcloud auth")
+    assert done.stderr.startswith("presample: There are no usable Google Cloud credentials. Log in with `gcloud auth")
     assert done.stderr.count("\n") == 1
