@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from beam_jobs import console
+from beam_jobs import console, remarks
 from beam_jobs.flags import Parser, add_arguments, parse
 from beam_jobs.light_import import end_bundles_at_once, hide_unused_libraries
 from beam_jobs.options import RUN_PREFIX, PresampleOptions
@@ -111,9 +111,9 @@ def _work(
         told = one_message(error).with_traceback(error.__traceback__)
         return _fail(told, USAGE if isinstance(told, UsageError) else DATA_FAILED, options.verbose)
     if options.plan_only:
-        console.show_plan(planned, cost.lines(), driver.warnings_of_plan(options, planned))
+        console.show_plan(planned, cost.lines(), remarks.warnings_of_plan(options, planned))
     else:
-        notes, warnings = driver.notes_on(options, manifest)
+        notes, warnings = remarks.notes_on(options, manifest)
         console.show_result(manifest, options.output, warnings, notes)
     return 0
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_jobs import PresampleOptions
-from beam_jobs.driver import notes_on
 from beam_jobs.iso_times import parse_times
+from beam_jobs.remarks import notes_on
 from tests.beam_jobs.conftest import Dataset, Presample, csv_text, tfrecord_bytes
 from tfrecord_io.errors import SourceError, UsageError
 
