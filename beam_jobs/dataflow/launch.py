@@ -104,7 +104,7 @@ def _service_problems(request: Request, place: Place, flags: Sequence[str]) -> l
     from beam_jobs.dataflow.service_checks import service_problems
     from beam_jobs.driver import pipeline_options
 
-    return service_problems(request.options, str(request.bucket), place.region, pipeline_options(flags))
+    return service_problems(request.options, request.folders, place.region, pipeline_options(flags))
 
 
 def _start(request: Request, flags: list[str]) -> str | None:

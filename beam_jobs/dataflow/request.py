@@ -64,6 +64,12 @@ class Request:
         return self.given.get("staging_location") or f"{str(self.bucket).rstrip('/')}/staging"
 
     @property
+    def folders(self) -> dict[str, str]:
+        """Where staged and temporary files go, by the flag that says so."""
+        given = {name: self.given[name] for name in ("temp_location", "staging_location") if self.given.get(name)}
+        return {"bucket": str(self.bucket), **given}
+
+    @property
     def image(self) -> str | None:
         """The workers' container image, if not Beam's own."""
         return self.given.get("sdk_container_image")

@@ -155,8 +155,9 @@ def test_a_bucket_of_somebody_elses(launch: Launch, dataflow_rest: LoopbackDataf
     [
         ("US", {"region": "europe-west4"}, 2, r"gs://bucket is in US, not in --region europe-west4: .* cost\."),
         ("", {"bucket": "gs://not-there"}, 2, r"gs://not-there does not exist\. .*buckets create gs://not-there"),
+        ("", {"temp_location": "gs://not-there/temp"}, 2, r"--temp_location gs://not-there does not exist\. "),
     ],
-    ids=["another region", "no bucket"],
+    ids=["another region", "no bucket", "no bucket for temporary files"],
 )
 def test_the_bucket_is_looked_at(
     launch: Launch, dataflow_rest: LoopbackDataflow, bucket_is: str, given: dict[str, str], code: int, message: str
