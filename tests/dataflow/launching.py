@@ -9,6 +9,7 @@ import pytest
 
 from presample.cli import main
 from tests.dataflow.conftest import LoopbackDataflow
+from tests.dataflow.objects import put
 
 
 class Outcome(NamedTuple):
@@ -24,19 +25,6 @@ IMAGE = "r-docker.pkg.dev/p/r/presample:0.1.0-beam2.77.0-py3.11"
 
 Launch = Callable[..., Outcome]
 """Flags as text, and flags by name; None leaves one out."""
-
-
-def put(path: str, content: bytes) -> None:
-    from apache_beam.io.filesystems import FileSystems
-
-    with FileSystems.create(path) as file:
-        file.write(content)
-
-
-def names(pattern: str) -> list[str]:
-    from apache_beam.io.filesystems import FileSystems
-
-    return sorted(found.path for found in FileSystems.match([pattern])[0].metadata_list)
 
 
 def launcher(dataflow: LoopbackDataflow, bucket: str, capsys: pytest.CaptureFixture[str]) -> Launch:

@@ -10,7 +10,8 @@ from google.cloud import dataflow_v1beta3 as api
 
 from tests.dataflow.cloud_storage import PRIVATE
 from tests.dataflow.conftest import LoopbackDataflow
-from tests.dataflow.launching import IMAGE, Launch, launcher, names, put
+from tests.dataflow.launching import IMAGE, Launch, launcher
+from tests.dataflow.objects import names, put
 from tests.dataflow.scripts import Stage
 
 

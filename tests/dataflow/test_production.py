@@ -11,9 +11,10 @@ import pytest
 from google.api_core import exceptions
 
 from tests.dataflow.conftest import LoopbackDataflow
+from tests.dataflow.objects import put
 from tests.dataflow.scripts import Stage
 from tests.dataflow.service import DroppedConnectionError
-from tests.dataflow.test_run_on_dataflow import CSV, ROOT, assert_same_as_local, put
+from tests.dataflow.test_run_on_dataflow import CSV, ROOT, assert_same_as_local
 
 pytestmark = pytest.mark.dataflow
 

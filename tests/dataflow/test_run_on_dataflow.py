@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from apache_beam.io.filesystems import FileSystems
 from google.api_core import exceptions
 
 from beam_jobs import PresampleOptions, run
 from beam_jobs.failures import WorkerError, reported
 from presample import cli
 from tests.dataflow.conftest import LoopbackDataflow
+from tests.dataflow.objects import names, put, read
 from tests.dataflow.scripts import Stage, failed
 from tests.dataflow.service import DroppedConnectionError
 from tfrecord_io.errors import PresampleError, SourceError
@@ -24,20 +24,6 @@ from tfrecord_io.manifest import Manifest
 
 ROOT = Path(__file__).parents[2]
 CSV = b"".join([b"id,label,text\n", *(f"{i},{int(i % 20 == 0)},row {i}\n".encode() for i in range(2_000))])
-
-
-def put(path: str, content: bytes) -> None:
-    with FileSystems.create(path) as file:
-        file.write(content)
-
-
-def read(path: str) -> bytes:
-    with FileSystems.open(path) as file:
-        return bytes(file.read())
-
-
-def names(folder: str) -> list[str]:
-    return sorted(found.path for found in FileSystems.match([folder + "/**"])[0].metadata_list)
 
 
 def flags(dataflow: LoopbackDataflow, bucket: str, name: str) -> list[str]:
@@ -54,10 +40,11 @@ def assert_same_as_local(bucket: str, name: str, folder: Path) -> Manifest:
     (folder / "a.csv").write_bytes(CSV)
     local = run(PresampleOptions(input=(f"{folder}/*.csv",), output=f"{folder}/local", label="label"))
     output = f"{bucket}/{name}_out"
-    with FileSystems.open(f"{output}/manifest.json") as file:
-        remote = Manifest.from_json(file.read())
+    remote = Manifest.from_json(read(f"{output}/manifest.json"))
     assert remote.dataset_id == local.dataset_id
-    assert names(output) == sorted([f"{output}/manifest.json", *(f"{output}/{shard.path}" for shard in local.shards())])
+    assert names(f"{output}/**") == sorted(
+        [f"{output}/manifest.json", *(f"{output}/{shard.path}" for shard in local.shards())]
+    )
     for shard in local.shards():
         assert read(f"{output}/{shard.path}") == (folder / "local" / shard.path).read_bytes()
     return remote
@@ -120,7 +107,7 @@ def test_a_job_that_is_refused(
     dataflow_rest.service.fail("create_job", error)
     message = run_here(flags(dataflow_rest, bucket, "refused"), code)
     assert all(word in message for word in words), message
-    assert names(f"{bucket}/refused_out") == []
+    assert names(f"{bucket}/refused_out/**") == []
 
 
 INCOMPLETE = [
@@ -153,7 +140,7 @@ def test_a_job_that_ends_otherwise(
 ) -> None:
     dataflow_rest.service.scripted = script
     assert words in run_here(flags(dataflow_rest, bucket, "ended"), 1)
-    assert names(f"{bucket}/ended_out") == []
+    assert names(f"{bucket}/ended_out/**") == []
 
 
 def test_a_job_is_created_once_in_bad_weather(dataflow_rest: LoopbackDataflow, bucket: str, run_here: RunHere) -> None:

@@ -18,7 +18,8 @@ from beam_jobs.flags import parse
 from beam_jobs.options import PresampleOptions
 from presample.cli import main
 from tests.dataflow.conftest import LoopbackDataflow
-from tests.dataflow.launching import IMAGE, Launch, launcher, names
+from tests.dataflow.launching import IMAGE, Launch, launcher
+from tests.dataflow.objects import names
 
 _VALUES = {
     "input": ("gs://b/a,b/*.csv", "gs://b/{c,d}.csv"),

@@ -11,7 +11,8 @@ from apache_beam.io.filesystems import FileSystems
 
 from presample import cli
 from tests.dataflow.conftest import LoopbackDataflow
-from tests.dataflow.test_run_on_dataflow import CSV, names, put, read
+from tests.dataflow.objects import names, put, read
+from tests.dataflow.test_run_on_dataflow import CSV
 from tfrecord_io.manifest import Manifest
 
 Launch = Callable[..., str]
@@ -72,7 +73,7 @@ def test_a_failure_inside_the_job(
     assert "Traceback" not in shown.out + shown.err
     assert not FileSystems.exists(f"{bucket}/failing_out/manifest.json")
     assert cli.main(["clean", f"{bucket}/failing_out"]) == 0
-    assert names(f"{bucket}/failing_out") == []
+    assert names(f"{bucket}/failing_out/**") == []
 
 
 @pytest.mark.dataflow
