@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult
 
@@ -79,6 +80,7 @@ def submit(options: PresampleOptions, beam_args: Sequence[str] = ()) -> Pipeline
 def _started(options: PresampleOptions, beam_args: Sequence[str], run_id: str | None) -> Iterator[Job]:
     """Checks first; prepares the output; takes everything back if what follows fails."""
     _check_input(options)
+    FileSystems.set_options(pipeline_options(beam_args))  # whose credentials count for all that is read and written
     if options.plan_only:
         raise UsageError("run() does not take plan_only=True; call beam_jobs.plan(options), which returns the plan.")
     output = Output(options.output)
@@ -107,6 +109,7 @@ def plan(options: PresampleOptions, beam_args: Sequence[str] = ()) -> Plan:
 def plan_and_cost(options: PresampleOptions, beam_args: Sequence[str] = ()) -> tuple[Plan, Cost]:
     """As `plan`, and what the whole job costs on a service, by the model of docs/scale.md."""
     _check_input(options)
+    FileSystems.set_options(pipeline_options(beam_args))
     options = dataclasses.replace(options, plan_only=True)
     with tempfile.TemporaryDirectory() as folder:
         here = pipeline_options(beam_args).get_all_options()["runner"] in _ONE_MACHINE

@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs.ordered import ordered_map
 from beam_jobs.sources.meter import Metered
+from beam_jobs.storage_errors import cause_of
+from tfrecord_io.cloud_login import check_login
 from tfrecord_io.errors import SourceError
+from tfrecord_io.storage import CLOUD
 
 ROWS = "pcollection"
 """The format of a source that is no file: the rows of a PCollection."""
@@ -83,16 +86,14 @@ def open_raw(file: SourceFile, seeks: bool = False) -> Iterator[BinaryIO]:
     Raises:
       SourceError: it cannot be opened.
     """
-    try:
+    with _explained(file.path, f"{file.path} cannot be opened"):
         stream = _open_remote(file.path, seeks) if file.is_remote else Path(file.path).open("rb")
-    except (OSError, BeamIOError) as error:
-        raise SourceError(f"{file.path} cannot be opened: {error}.") from error
     with stream:
         yield cast(BinaryIO, Metered(stream))
 
 
 def _open_remote(path: str, seeks: bool) -> BinaryIO:
-    if seeks and path.startswith("gs://"):  # Beam fetches 16 MB at a time, which undoes what seeking saves
+    if seeks and path.startswith(CLOUD):  # Beam fetches 16 MB at a time, which undoes what seeking saves
         from apache_beam.io.gcp.gcsio import GcsIO
 
         client = GcsIO(pipeline_options=FileSystems._pipeline_options)
@@ -157,6 +158,23 @@ def _match_local(pattern: str) -> dict[str, int]:
     return {_settled(path): Path(path).stat().st_size for path in paths if Path(path).is_file()}
 
 
+@contextmanager
+def _explained(path: str, what: str) -> Iterator[None]:
+    """Turns what file systems raise into one message.
+
+    Raises:
+      SourceError: says `what` went wrong, and why.
+    """
+    try:
+        yield
+    except Exception as error:
+        cause = cause_of(error, path)
+        if cause is None:
+            raise
+        why = str(cause if cause is error else getattr(cause, "strerror", None) or cause)
+        raise SourceError(f"{what}: {why.rstrip('.')}.") from error
+
+
 def _settled(path: str) -> str:
     """The absolute path, the same whichever way around it was named."""
     absolute = Path(path).absolute()
@@ -164,10 +182,10 @@ def _settled(path: str) -> str:
 
 
 def _match_remote(pattern: str) -> dict[str, int]:
-    try:
+    with _explained(pattern, f"--input {pattern} cannot be listed"):
+        if pattern.startswith(CLOUD):
+            check_login()  # Beam tries five times, 22 s in all, and then goes on without any
         results = FileSystems.match([pattern])
-    except (ValueError, BeamIOError) as error:
-        raise SourceError(f"--input {pattern} cannot be listed: {error}.") from error
     return {metadata.path: metadata.size_in_bytes for result in results for metadata in result.metadata_list}
 
 

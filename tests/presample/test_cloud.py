@@ -156,6 +156,28 @@ def test_a_run_without_credentials_says_the_same(run: Command, nobody: None) -> 
     assert "there are no Google Cloud credentials. Log in with" in outcome.err
 
 
+def test_input_without_credentials_says_the_same(run: Command, nobody: None, tmp_path: Path) -> None:
+    outcome = run("--input", "gs://bucket/*.csv", output=tmp_path / "x")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert_one_message(outcome.err)
+    assert "--input gs://bucket/*.csv cannot be listed: there are no Google Cloud credentials. Log in" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        ("gs://private/x.csv", "access to bucket 'private' is denied (anybody does not have storage.obj"),
+        ("gs://private/*.csv", "access to bucket 'private' is denied (anybody does not have storage.obj"),
+        ("gs://nobodys/*.csv", "there is no bucket 'nobodys'. Correct its name, or create it."),
+    ],
+)
+def test_input_that_cannot_be_listed(pattern: str, says: str, run: Command, bucket: str, tmp_path: Path) -> None:
+    outcome = run("--input", pattern, output=tmp_path / "x")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert_one_message(outcome.err)
+    assert f"--input {pattern} cannot be listed: {says}" in outcome.err
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_without_the_library_the_message_names_the_extra(
     command: str, presample: Command, nobody: None, monkeypatch: pytest.MonkeyPatch
