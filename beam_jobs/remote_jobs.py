@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tfrecord_io.cloud_login import check_login
 from tfrecord_io.errors import UsageError
 
 
 def refuse_incomplete(settings: Mapping[str, Any]) -> None:
-    """Names the flags that DataflowRunner lacks, or a wrong region: Beam would first look elsewhere, for minutes.
+    """Names what DataflowRunner lacks, flags or credentials, or a wrong region: Beam would look elsewhere, for minutes.
 
     Args:
       settings: all of Beam's options.
 
     Raises:
-      UsageError: a flag is missing or wrong.
+      UsageError: a flag is missing or wrong, or there are no credentials.
     """
     if settings["runner"] != "DataflowRunner":
         return
@@ -31,6 +32,10 @@ def refuse_incomplete(settings: Mapping[str, Any]) -> None:
         )
     if settings["region"]:
         checked_region(settings["region"])
+    try:
+        check_login()
+    except OSError as error:
+        raise UsageError(f"--runner=DataflowRunner: {error}.") from error
 
 
 def wait_for(result: Any) -> None:

@@ -163,6 +163,15 @@ def test_input_without_credentials_says_the_same(run: Command, nobody: None, tmp
     assert "--input gs://bucket/*.csv cannot be listed: there are no Google Cloud credentials. Log in" in outcome.err
 
 
+@pytest.mark.parametrize("flags", [[], ["--plan_only"]], ids=" ".join)
+def test_dataflow_without_credentials_says_the_same(run: Command, nobody: None, flags: list[str]) -> None:
+    where = ["--runner=DataflowRunner", "--project=p", "--region=us-central1", "--temp_location=gs://bucket/temp"]
+    outcome = run(*where, *flags, output="gs://bucket/x")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert_one_message(outcome.err)
+    assert "--runner=DataflowRunner: there are no Google Cloud credentials. Log in with" in outcome.err
+
+
 @pytest.mark.parametrize(
     ("pattern", "says"),
     [
