@@ -95,7 +95,7 @@ def _work(
         gc.enable()
     try:
         check_beam_args(beam_args, parser)
-        refuse_incomplete(driver.pipeline_options(beam_args).get_all_options())
+        refuse_incomplete(driver.pipeline_options(beam_args).get_all_options(), options)
         with console.quiet(options.verbose), console.progress_line():
             if options.plan_only:
                 planned, cost = driver.plan_and_cost(options, beam_args)

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from beam_jobs.options import PresampleOptions
 from tfrecord_io.cloud_login import check_login
 from tfrecord_io.errors import UsageError
 
 
-def refuse_incomplete(settings: Mapping[str, Any]) -> None:
-    """Names what DataflowRunner lacks, flags or credentials, or a wrong region: Beam would look elsewhere, for minutes.
+def refuse_incomplete(settings: Mapping[str, Any], options: PresampleOptions) -> None:
+    """Names what DataflowRunner lacks: flags, credentials, paths that workers reach. Beam would find out after minutes.
 
     Args:
       settings: all of Beam's options.
+      options: presample's.
 
     Raises:
-      UsageError: a flag is missing or wrong, or there are no credentials.
+      UsageError: the first that is missing or wrong.
     """
     if settings["runner"] != "DataflowRunner":
         return
+    from beam_jobs.dataflow.checks import unreachable
     from beam_jobs.dataflow.place import checked_region
 
     missing = ["--project P"] * (not settings["project"])
@@ -36,6 +39,8 @@ def refuse_incomplete(settings: Mapping[str, Any]) -> None:
         check_login()
     except OSError as error:
         raise UsageError(f"--runner=DataflowRunner: {error}.") from error
+    for offence in unreachable(options):
+        raise offence
 
 
 def wait_for(result: Any) -> None:

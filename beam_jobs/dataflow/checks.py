@@ -10,6 +10,7 @@ from pathlib import Path
 from beam_jobs.dataflow import buckets, images
 from beam_jobs.dataflow.place import checked_region
 from beam_jobs.dataflow.request import Request
+from beam_jobs.options import PresampleOptions
 from tfrecord_io.errors import UsageError
 
 _JOB_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -17,7 +18,7 @@ _JOB_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 def problems(request: Request) -> list[UsageError]:
     """Every offence of the command line, in the order of its flags."""
-    checks = (_region, _bucket, _input, _output, _folders, _job, _image, _package, _template)
+    checks = (_region, _bucket, _paths, _folders, _job, _image, _package, _template)
     return [error for check in checks for error in check(request)]
 
 
@@ -54,23 +55,28 @@ def _bucket(request: Request) -> list[UsageError]:
     return []
 
 
-def _input(request: Request) -> list[UsageError]:
-    local = [pattern for pattern in request.options.input if "://" not in pattern]
-    if not local:
-        return []
-    return [
-        UsageError(
-            f"--input {' '.join(local)}: {'these are' if len(local) > 1 else 'this is'} on this machine, and the "
-            "workers cannot read it. Copy the data to a bucket (gcloud storage cp), and name that."
+def unreachable(options: PresampleOptions) -> list[UsageError]:
+    """What workers on other machines cannot read or write."""
+    found = []
+    local = [pattern for pattern in options.input if "://" not in pattern]
+    if local:
+        found.append(
+            UsageError(
+                f"--input {' '.join(local)}: {'these are' if len(local) > 1 else 'this is'} on this machine, and the "
+                "workers cannot read it. Copy the data to a bucket (gcloud storage cp), and name that."
+            )
         )
-    ]
+    if not options.output.startswith("gs://") or options.output == "gs://":
+        found.append(
+            UsageError(
+                f"--output {options.output} is no folder in a bucket, and workers cannot write it. Give a gs:// path."
+            )
+        )
+    return found
 
 
-def _output(request: Request) -> list[UsageError]:
-    output = request.options.output
-    if output.startswith("gs://") and len(output) > len("gs://"):
-        return []
-    return [UsageError(f"--output {output} is no folder in a bucket, and workers cannot write it. Give a gs:// path.")]
+def _paths(request: Request) -> list[UsageError]:
+    return unreachable(request.options)
 
 
 def _folders(request: Request) -> list[UsageError]:

@@ -115,6 +115,8 @@ INCOMPLETE = [
     ("--temp_location=", ("--temp_location gs://BUCKET/temp", "presample dataflow launch")),
     ("--temp_location=/tmp", ("--temp_location gs://BUCKET/temp",)),
     ("--region=us-central1-a", ("--region us-central1-a is a zone",)),
+    ("--input=a.csv", ("--input a.csv: this is on this machine, and the workers cannot read it",)),
+    ("--output=out", ("--output out is no folder in a bucket",)),
 ]
 
 
