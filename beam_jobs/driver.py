@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import logging
 import os
 import pickle
 import tempfile
@@ -33,7 +34,7 @@ from beam_jobs.sizes import SizeModel
 from beam_jobs.sources import open_source
 from beam_jobs.sources.bigquery import exported
 from beam_jobs.sources.meter import METER
-from tfrecord_io.errors import UsageError
+from tfrecord_io.errors import PresampleError, UsageError
 from tfrecord_io.manifest import Manifest
 from tfrecord_io.plan import FULL_BAND, Plan
 
@@ -41,6 +42,7 @@ LOCAL_RUNNER = "FnApiRunner"
 NEVER_AGAIN_NATS = 100.0
 """The width of bands where a job cannot be run again: they miss their cut with a probability below 1e-43."""
 
+_LOG = logging.getLogger("presample")
 _MOST_THREADS = 4
 _ONE_MACHINE = (LOCAL_RUNNER, "DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner")
 
@@ -92,8 +94,7 @@ def _started(options: PresampleOptions, beam_args: Sequence[str], run_id: str | 
         output.prepare(job.run_folder)
         yield job
     except BaseException:
-        take_back(job)
-        remove_empty(new)
+        _clean_up(job, new)
         raise
 
 
@@ -121,9 +122,17 @@ def plan_and_cost(options: PresampleOptions, beam_args: Sequence[str] = ()) -> t
             with job.output.open(job.output.path(f"{job.run_folder}/{presample.PLAN_NOTE}")) as note:
                 planned: Plan = pickle.loads(note.read())
         finally:
-            take_back(job)
-            remove_empty(new)
+            _clean_up(job, new)
         return planned, estimate(Work.of(job.source, planned))
+
+
+def _clean_up(job: Job, new: list[Path]) -> None:
+    """Takes back what the run left. That it cannot is a warning: another error may be on its way, and says more."""
+    try:
+        take_back(job)
+    except PresampleError as error:
+        _LOG.warning("What the run left could not all be removed; `presample clean` does it later. %s", error)
+    remove_empty(new)
 
 
 def make_job(options: PresampleOptions, beam_args: Sequence[str], output: Output, run_folder: str) -> Job:

@@ -95,6 +95,6 @@ def _placing(output: Output, run_folder: str) -> dict[str, bool]:
         try:
             with output.open(path) as note:
                 listed: dict[str, bool] = json.loads(note.read())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
     return listed
