@@ -36,14 +36,19 @@ def _line(kind: str, rows: int) -> list[str]:
     return [
         f"10^{power}, {kind}",
         readable_bytes(work.bytes),
-        f"{found.core_hours:,.2g}" if found.core_hours < 100 else f"{found.core_hours:,.0f}",
-        f"{found.core_hours / _CORES * 60:,.2g} min"
-        if found.core_hours < _CORES
-        else f"{found.core_hours / _CORES:,.1f} h",
+        f"{found.core_hours:.2g}" if found.core_hours < 100 else f"{found.core_hours:.0f}",
+        _time(found.core_hours / _CORES),
         readable_bytes(found.read_bytes),
         readable_bytes(found.shuffled_bytes),
         f"{found.reads:,}, {found.writes:,}",
     ]
+
+
+def _time(hours: float) -> str:
+    for unit, a_unit in (("h", 1), ("min", 60)):
+        if hours * a_unit >= 1:
+            return f"{hours * a_unit:.2g} {unit}"
+    return f"{hours * 3600:.2g} s"
 
 
 def test_the_table_is_the_models() -> None:
