@@ -24,7 +24,10 @@ PLACE = ["--project=project", "--region=us-central1"]
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["watch", ID, "--project=p"], "--region is missing: give the region that the job runs in"),
+        (
+            ["watch", ID, "--project=p"],
+            "--region is missing, and $CLOUDSDK_COMPUTE_REGION names none: give the region that the job runs in",
+        ),
         (["list", "--project=p", "--region=us-central1-a"], "is a zone; its region is us-central1: give --region us-c"),
         (["cancel", ID, "--project=p", "--region=here"], "--region 'here' is no region. They look like us-central1"),
         (["watch", "presample-clicks", *PLACE], "'presample-clicks' is no job id. They look like 2026-01-31_07_00_00"),
