@@ -19,6 +19,9 @@ RANGE_BYTES = 64 * 2**20
 FETCH_BYTES = 16 * 2**20
 """What Beam reads from, and writes to, an object store in one request."""
 
+SAMPLE_READS = 500
+"""Requests for the sample from which the launcher infers types and sizes. Opening a file for a pass takes two more."""
+
 NOTES_BYTES = 0.1
 """Of each row between the passes: its class, compressed."""
 
@@ -116,13 +119,12 @@ def estimate(work: Work) -> Cost:
     """The cost of a job, by the model."""
     rates = RATES[work.format]
     keys = work.bytes * work.key_share
-    opened = 2 * 2 * work.units  # in each pass: what is known of the file, and its header or footer
     return Cost(
         counting=(rates.count_gb * work.bytes + rates.count_rows * work.rows) / _GB,
         drawing=rates.draw_gb * work.bytes / _GB,
         writing=rates.write_gb * work.kept_bytes / _GB,
         read_bytes=keys + work.bytes,
         shuffled_bytes=NOTES_BYTES * work.rows + SHUFFLED * work.kept_bytes,
-        reads=opened + math.ceil((keys + work.bytes) / FETCH_BYTES) + 2 * work.shards,
-        writes=2 * work.shards + math.ceil(work.kept_bytes / FETCH_BYTES) + work.shards,
+        reads=SAMPLE_READS + 4 * work.units + math.ceil((keys + work.bytes) / FETCH_BYTES) + work.shards,
+        writes=3 * work.shards + math.ceil(work.kept_bytes / FETCH_BYTES),
     )

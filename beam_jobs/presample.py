@@ -81,7 +81,7 @@ def flow(parts: beam.PCollection, once: beam.PCollection, job: Job) -> beam.PCol
     settled = drawn[DrawPart.UNSURE] | "SettleUnsure" >> beam.ParDo(SettleUnsure(job), layout, cuts).with_outputs(
         SettleUnsure.FACTS, main="rows"
     )
-    buckets = (drawn.rows, settled.rows) | beam.Flatten() | "Buckets" >> beam.GroupByKey()
+    buckets = (drawn.rows, settled.rows) | "Kept" >> beam.Flatten() | "Buckets" >> beam.GroupByKey()
     written = beam.pvalue.AsList(buckets | "WriteShards" >> beam.ParDo(WriteBucket(job), layout))
     learnt = (drawn[DrawPart.FACTS], settled[SettleUnsure.FACTS]) | "Facts" >> beam.Flatten()
     facts = beam.pvalue.AsSingleton(learnt | "MergeFacts" >> beam.CombineGlobally(MergeFacts()))

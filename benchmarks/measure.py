@@ -26,8 +26,8 @@ class Measurement:
     """One run of one command.
 
     `seconds` is wall time from start to exit, `cpu` the seconds of all cores. `main_peak` is the kernel's
-    `ru_maxrss` of the process, exact; `tree_peak` the largest sum of RSS over the process and its children, polled ten times a
-    second. RSS counts pages that processes share once in each, and file pages that are mapped.
+    `ru_maxrss` of the process, exact; `tree_peak` the largest sum of RSS over the process and its children,
+    polled ten times a second. RSS counts pages that processes share once in each, and file pages that are mapped.
     """
 
     seconds: float

@@ -23,8 +23,8 @@ FLAGS = [
 ]
 STAGES = [
     "Once", "Files", "SpreadFiles", "Parts", "Spread", "Profile", "MergeProfiles", "Plan", "Draw", "GroupIds",
-    "RefuseEqualIds", "MergeCandidates", "Cut", "SettleUnsure", "Flatten", "Buckets", "WriteShards", "MergeFacts",
-    "Audit", "Drafts", "SpreadDrafts", "Place", "Publish", "Published", "Finish",
+    "RefuseEqualIds", "GroupCandidates", "Cut", "Cuts", "SettleUnsure", "Kept", "Buckets", "WriteShards", "Facts",
+    "MergeFacts", "Audit", "Drafts", "SpreadDrafts", "Place", "Publish", "Published", "Finish",
 ]  # fmt: skip
 
 Translate = Callable[..., Any]
