@@ -108,10 +108,11 @@ class Cost:
         """For people."""
         phases = {"counting": self.counting, "drawing": self.drawing, "writing": self.writing}
         parts = ", ".join(f"{name} {readable_hours(seconds / 3600)}" for name, seconds in phases.items())
+        parts = f" ({parts})" * (self.core_hours >= _LEAST_HOURS)
         read, shuffled = readable_bytes(self.read_bytes), readable_bytes(self.shuffled_bytes)
         requests = f"{self.reads:,} requests that read and {self.writes:,} that write"
         return [
-            f"{readable_hours(self.core_hours)} core-hours by the model ({parts}), without the start-up of workers",
+            f"{readable_hours(self.core_hours)} core-hours by the model{parts}, without the start-up of workers",
             f"{read} read, {shuffled} shuffled, on an object store {requests}",
         ]
 
