@@ -9,12 +9,12 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from beam_jobs import console
 from beam_jobs.flags import add_arguments, parse
 from beam_jobs.light_import import end_bundles_at_once, hide_unused_libraries
 from beam_jobs.options import RUN_PREFIX, PresampleOptions
+from beam_jobs.parser import Parser
 from beam_jobs.remote_jobs import refuse_incomplete
 from beam_jobs.runner_errors import one_message
 from beam_jobs.supervise import ASKED_TO_END, INTERRUPTED, supervise
@@ -64,7 +64,7 @@ def make_parser(
     description: str = "Counts classes, draws an exact sample of each, and writes weighted TFRecords with a manifest.",
 ) -> argparse.ArgumentParser:
     """The command's own flags; Beam's are passed on."""
-    parser = _Parser(
+    parser = Parser(
         prog=prog,
         description=description,
         epilog="Other flags go to Beam's PipelineOptions, like --runner or --direct_num_workers.",
@@ -127,7 +127,7 @@ def check_beam_args(beam_args: Sequence[str], parser: argparse.ArgumentParser) -
     """
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    beam_parser = _Parser(prog=parser.prog, add_help=False, allow_abbrev=False)
+    beam_parser = Parser(prog=parser.prog, add_help=False, allow_abbrev=False)
     for group in {str(cls): cls for cls in PipelineOptions.__subclasses__()}.values():
         group._add_argparse_args(beam_parser)
     known = [flag for p in (parser, beam_parser) for action in p._actions for flag in action.option_strings]
@@ -150,13 +150,6 @@ def _check_runner(name: str) -> None:
         create_runner(name)
     except (AttributeError, ImportError, ValueError) as error:
         raise UsageError(f"--runner {name} cannot be used: {error}") from error
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises instead of printing the usage and leaving."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} ({self.prog} --help lists the flags)")
 
 
 def _fail(error: PresampleError, code: int, verbose: bool = False) -> int:

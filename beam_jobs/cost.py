@@ -32,6 +32,7 @@ SHUFFLED = 0.38
 """Bytes of a kept row on its way to the writer, for each byte of its record."""
 
 _GB = 10**9
+_LEAST_HOURS = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,13 +110,26 @@ class Cost:
     def lines(self) -> list[str]:
         """For people."""
         phases = {"counting": self.counting, "drawing": self.drawing, "writing": self.writing}
-        parts = ", ".join(f"{name} {seconds / 3600:.2g}" for name, seconds in phases.items())
+        parts = ", ".join(f"{name} {readable_hours(seconds / 3600)}" for name, seconds in phases.items())
+        parts = f" ({parts})" * (self.core_hours >= _LEAST_HOURS)
         read, shuffled = readable_bytes(self.read_bytes), readable_bytes(self.shuffled_bytes)
         requests = f"{self.reads:,} requests that read and {self.writes:,} that write"
         return [
-            f"about {self.core_hours:.2g} core-hours ({parts}), without the start-up of workers",
+            f"{readable_hours(self.core_hours)} core-hours by the model{parts}, without the start-up of workers",
             f"{read} read, {shuffled} shuffled, on an object store {requests}",
         ]
+
+
+def readable_hours(hours: float) -> str:
+    """Two digits of it: more are not known.
+
+    >>> readable_hours(0.0002), readable_hours(0.0448), readable_hours(1234)
+    ('under 0.01', '0.045', '1,200')
+    """
+    if hours < _LEAST_HOURS:
+        return f"under {_LEAST_HOURS:g}"
+    digits = f"{hours:.2g}"
+    return f"{float(digits):,.0f}" if "e" in digits else digits
 
 
 def estimate(work: Work, local: bool = False) -> Cost:

@@ -15,6 +15,7 @@ from beam_jobs.dataflow.jobs import Jobs, checked_job_id
 from beam_jobs.dataflow.place import add_place_flags
 from beam_jobs.dataflow.progress import ENDED, About, state_of
 from beam_jobs.dataflow.seconds import seconds
+from beam_jobs.parser import Parser
 from tfrecord_io.errors import PresampleError, UsageError
 
 _INTERVAL = 3.0
@@ -23,8 +24,8 @@ _CANCELLED = "CANCELLED"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0 if all are cancelled, 1 if one ended otherwise, 2 if one is not there, 130 after Ctrl-C."""
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         with explained(arguments.project, arguments.region):
             job_ids = [checked_job_id(each) for each in dict.fromkeys(arguments.job_ids)]
             jobs = Jobs.of(arguments, pause=min(1.0, arguments.interval))
@@ -91,7 +92,7 @@ def _wait(jobs: Jobs, job_id: str, job: Any, interval: float) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="presample dataflow cancel",
         description="Ends jobs, and waits until they have ended. Exit code: 0 cancelled, 1 one ended otherwise.",
         allow_abbrev=False,

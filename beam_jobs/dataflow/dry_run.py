@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from beam_jobs.cost import Work, estimate
+from beam_jobs.cost import Work, estimate, readable_hours
 from beam_jobs.job import Job
 from beam_jobs.options import RUN_PREFIX, PresampleOptions
 from tfrecord_io.summary import readable_bytes
@@ -101,4 +101,5 @@ def _cost(job: Job) -> Iterator[tuple[str, str]]:
     least = estimate(work)
     most = estimate(dataclasses.replace(work, kept_bytes=size * sizes.stored // sizes.source))
     shuffled = f"{readable_bytes(least.shuffled_bytes)} to {readable_bytes(most.shuffled_bytes)}"
-    yield "cost", f"{least.core_hours:.2g} to {most.core_hours:.2g} core-hours, {shuffled} shuffled: none or all kept"
+    hours = " to ".join(dict.fromkeys(readable_hours(each.core_hours) for each in (least, most)))
+    yield "cost", f"{hours} core-hours, {shuffled} shuffled: none or all kept"

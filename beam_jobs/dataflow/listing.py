@@ -20,16 +20,19 @@ from beam_jobs.dataflow.jobs import Jobs
 from beam_jobs.dataflow.place import add_place_flags
 from beam_jobs.dataflow.progress import state_of, version_of
 from beam_jobs.dataflow.words import moment
+from beam_jobs.parser import Parser
 from tfrecord_io.errors import PresampleError, UsageError
 
 _LIMIT = 100
 _CALLS_AT_ONCE = 8
+_WIDE = 1000
+"""Columns to have room in: names are shown whole, a narrow terminal breaks the lines."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints a table, or with --json a line for each job. Returns 0; 1 if the service fails; 2 on wrong flags."""
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         with explained(arguments.project, arguments.region):
             jobs = Jobs.of(arguments)
         with explained(jobs.place.project, jobs.place.region):
@@ -79,15 +82,14 @@ def _show(found: list[dict[str, str | None]], as_json: bool) -> None:
     elif found:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for name in found[0]:
-            table.add_column(name, no_wrap=name == "id")
+            table.add_column(name, no_wrap=True)
         for each in found:
             table.add_row(*(Text(value or "") for value in each.values()))
-        console = Console(highlight=False)
-        console.print(table, soft_wrap=not console.is_terminal)
+        Console(highlight=False, width=_WIDE).print(table, soft_wrap=True)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="presample dataflow list",
         description="The jobs that presample started, those that run first.",
         allow_abbrev=False,

@@ -7,10 +7,11 @@ import importlib.metadata
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from beam_jobs.dataflow import defaults, images
 from beam_jobs.dataflow.template_parameters import metadata
+from beam_jobs.parser import Parser
 from tfrecord_io.errors import PresampleError, UsageError
 
 _METADATA = "metadata.json"
@@ -92,7 +93,7 @@ def _beam() -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="presample dataflow template build",
         description="Writes a Flex Template's file: `presample dataflow launch --template` starts it.",
         usage="presample dataflow template build --image IMAGE --output gs://BUCKET/FILE.json",
@@ -107,10 +108,3 @@ def _parser() -> argparse.ArgumentParser:
         help="write metadata.json alone, into the folder --output, for `gcloud dataflow flex-template build`",
     )
     return parser
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises instead of printing the usage and leaving."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} ({self.prog} --help lists the flags)")

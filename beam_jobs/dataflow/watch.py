@@ -19,6 +19,7 @@ from beam_jobs.dataflow.place import add_place_flags
 from beam_jobs.dataflow.progress import Snapshot, Tracker, state_of
 from beam_jobs.dataflow.seconds import seconds
 from beam_jobs.dataflow.view import JsonView, LinesView, LiveView, View
+from beam_jobs.parser import Parser
 from tfrecord_io.errors import PresampleError, UsageError
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -36,8 +37,8 @@ _MOST_ERRORS = 200
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0 if the job is done, 1 if it failed or was cancelled, 2 if it is not there, 130 after Ctrl-C."""
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         checked_job_id(arguments.job_id)
         with explained(arguments.project, arguments.region):
             jobs = Jobs.of(arguments, pause=min(1.0, arguments.interval))
@@ -167,7 +168,7 @@ class _Watcher:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="presample dataflow watch",
         description="Follows a job to its end. The exit code is the job's fate: 0 done, 1 failed or cancelled.",
         allow_abbrev=False,

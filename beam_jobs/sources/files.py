@@ -17,6 +17,7 @@ from typing import BinaryIO, cast
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from beam_jobs.file_errors import cause_of
 from beam_jobs.ordered import ordered_map
 from beam_jobs.sources.meter import Metered
 from tfrecord_io.errors import SourceError
@@ -167,7 +168,9 @@ def _match_remote(pattern: str) -> dict[str, int]:
     try:
         results = FileSystems.match([pattern])
     except (ValueError, BeamIOError) as error:
-        raise SourceError(f"--input {pattern} cannot be listed: {error}.") from error
+        raise SourceError(
+            f"--input {pattern} cannot be listed: {str(cause_of(error, pattern)).rstrip('.')}."
+        ) from error
     return {metadata.path: metadata.size_in_bytes for result in results for metadata in result.metadata_list}
 
 
