@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from beam_jobs import console, remarks
-from beam_jobs.flags import Parser, add_arguments, parse
+from beam_jobs.flags import add_arguments, parse
 from beam_jobs.light_import import end_bundles_at_once, hide_unused_libraries
 from beam_jobs.options import RUN_PREFIX, PresampleOptions
+from beam_jobs.parser import Parser
 from beam_jobs.remote_jobs import refuse_incomplete
 from beam_jobs.runner_errors import one_message
 from beam_jobs.supervise import ASKED_TO_END, INTERRUPTED, supervise

@@ -22,6 +22,9 @@ FETCH_BYTES = 16 * 2**20
 SAMPLE_READS = 500
 """Requests for the sample from which the launcher infers types and sizes. Opening a file for a pass takes two more."""
 
+FETCH_GB, STORE_GB = 1.7, 0.5
+"""Seconds of one core to read a GB from an object store with Beam, and to write one. Without encryption."""
+
 NOTES_BYTES = 0.1
 """Of each row between the passes: its class, compressed."""
 
@@ -46,12 +49,12 @@ class Rates:
     write_gb: float
 
 
-_PARQUET = Rates(count_rows=100.0, draw_gb=2.0, write_gb=6.0)
+_PARQUET = Rates(count_rows=41.0, draw_gb=2.0, write_gb=5.6)
 RATES = {
-    "csv": Rates(count_gb=0.9, draw_gb=0.9, write_gb=6.0),
+    "csv": Rates(count_gb=0.75, draw_gb=0.61, write_gb=8.1),
     "parquet": _PARQUET,
     "bigquery": _PARQUET,
-    "tfrecord": Rates(count_gb=1.0, draw_gb=1.0, write_gb=4.0),
+    "tfrecord": Rates(count_gb=4.6, draw_gb=0.4, write_gb=18.0),
 }
 """By format. Pass 1 reads the key columns of Parquet alone, so there its time goes by the rows."""
 
@@ -112,28 +115,32 @@ class Cost:
         read, shuffled = readable_bytes(self.read_bytes), readable_bytes(self.shuffled_bytes)
         requests = f"{self.reads:,} requests that read and {self.writes:,} that write"
         return [
-            f"{readable_hours(self.core_hours)} core-hours{parts}, without the start-up of workers",
+            f"{readable_hours(self.core_hours)} core-hours by the model{parts}, without the start-up of workers",
             f"{read} read, {shuffled} shuffled, on an object store {requests}",
         ]
 
 
 def readable_hours(hours: float) -> str:
-    """Two digits of hours, for a model that knows no more.
+    """Two digits of it: more are not known.
 
-    >>> readable_hours(1234.5), readable_hours(1.26), readable_hours(1e-9)
-    ('1,200', '1.3', 'under 0.01')
+    >>> readable_hours(0.0002), readable_hours(0.0448), readable_hours(1234)
+    ('under 0.01', '0.045', '1,200')
     """
-    return f"{float(f'{hours:.2g}'):,g}" if hours >= _LEAST_HOURS else f"under {_LEAST_HOURS}"
+    if hours < _LEAST_HOURS:
+        return f"under {_LEAST_HOURS:g}"
+    digits = f"{hours:.2g}"
+    return f"{float(digits):,.0f}" if "e" in digits else digits
 
 
-def estimate(work: Work) -> Cost:
-    """The cost of a job, by the model."""
+def estimate(work: Work, local: bool = False) -> Cost:
+    """The cost of a job, by the model; of one with `local` files, without what an object store takes."""
     rates = RATES[work.format]
     keys = work.bytes * work.key_share
+    fetch, store = (0.0, 0.0) if local else (FETCH_GB, STORE_GB)
     return Cost(
-        counting=(rates.count_gb * work.bytes + rates.count_rows * work.rows) / _GB,
-        drawing=rates.draw_gb * work.bytes / _GB,
-        writing=rates.write_gb * work.kept_bytes / _GB,
+        counting=(rates.count_gb * work.bytes + rates.count_rows * work.rows + fetch * keys) / _GB,
+        drawing=(rates.draw_gb + fetch) * work.bytes / _GB,
+        writing=(rates.write_gb + store) * work.kept_bytes / _GB,
         read_bytes=keys + work.bytes,
         shuffled_bytes=NOTES_BYTES * work.rows + SHUFFLED * work.kept_bytes,
         reads=SAMPLE_READS + 4 * work.units + math.ceil((keys + work.bytes) / FETCH_BYTES) + work.shards,

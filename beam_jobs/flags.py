@@ -6,20 +6,12 @@ import argparse
 import dataclasses
 import re
 from collections.abc import Sequence
-from typing import NoReturn
 
 from beam_jobs.like import stored_options
 from beam_jobs.options import PresampleOptions
 from tfrecord_io.errors import UsageError
 
 _BETWEEN_URLS = re.compile(r"[\s,]+(?=[a-z][a-z0-9]*://)")
-
-
-class Parser(argparse.ArgumentParser):
-    """Raises a UsageError instead of printing the usage and leaving."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} ({self.prog} --help lists the flags)")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from beam_jobs.storage_errors import cause_of
+from beam_jobs.file_errors import cause_of
 from tfrecord_io.errors import OutputError
 
 

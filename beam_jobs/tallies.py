@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -116,6 +118,10 @@ class Tallies:
 
     def __init__(self, classes: list[Class], rows: IntArray, sizes: IntArray, weights: list[Fraction] | None) -> None:
         self.classes, self.rows, self.sizes, self.weights = classes, rows, sizes, weights
+        self._numbers: dict[Class, int] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_numbers": {}}  # made again from the classes
 
     @classmethod
     def nothing(cls) -> Tallies:
@@ -124,13 +130,11 @@ class Tallies:
 
     def merge(self, other: Tallies) -> None:
         """Adds the totals of another part. O(classes of it)."""
-        if self.classes != other.classes[: len(self.classes)]:
-            numbers = {key: number for number, key in enumerate(self.classes)}
-            places = np.array([numbers.setdefault(key, len(numbers)) for key in other.classes], np.int64)
-            self.classes = list(numbers)
-        else:
-            places = np.arange(len(other.classes))
-            self.classes = list(other.classes)
+        if len(self._numbers) != len(self.classes):
+            self._numbers = {key: number for number, key in enumerate(self.classes)}
+        numbers = self._numbers
+        places = np.array([numbers.setdefault(key, len(numbers)) for key in other.classes], np.int64)
+        self.classes += itertools.islice(numbers, len(self.classes), None)
         self.rows, self.sizes = _grown(self.rows, len(self.classes)), _grown(self.sizes, len(self.classes))
         self.rows[places] += other.rows
         self.sizes[places] += other.sizes

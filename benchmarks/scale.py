@@ -9,6 +9,7 @@ import argparse
 import os
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 from statistics import median
 
@@ -102,17 +103,9 @@ def shape(folder: DataFolder, work: Path, rows: int) -> Table:
         warm(source)
         measured = run(source, work)
         manifest = Manifest.load(work / "out")
-        model = estimate(
-            Work(
-                format="csv",
-                rows=source.rows,
-                bytes=source.size,
-                units=1,
-                key_share=1.0,
-                kept_bytes=written(work),
-                shards=1,
-            )
-        )
+        kept = written(work)
+        size = Work(format="csv", rows=source.rows, bytes=source.size, units=1, key_share=1, kept_bytes=kept, shards=1)
+        model = estimate(size, local=True)
         table.add_row(
             f"{source.rows:,}",
             f"{measured.seconds:.1f}",
@@ -134,9 +127,9 @@ def moved(folder: DataFolder, work: Path, rows: int) -> str:
     shutil.rmtree(work / "out", ignore_errors=True)
     result = driver.submit(PresampleOptions(input=(source.pattern,), label="label", output=str(work / "out")))
     result.wait_until_finish()
-    found = {}
+    found: Counter[tuple[str, str]] = Counter()
     for metric in result.metrics().query()["counters"]:
-        found[metric.key.metric.namespace, metric.key.metric.name] = metric.result
+        found[metric.key.metric.namespace, metric.key.metric.name] += metric.result
     notes = found["presample.profile", "bytes_noted"] / source.rows
     shuffled = found["presample.draw", "bytes_shuffled"] / found["presample.write", "bytes_written"]
     return f"notes {notes:.3f} bytes a row ({NOTES_BYTES:g}), shuffled / written {shuffled:.2f} ({SHUFFLED:g})"

@@ -43,7 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 1
     print(
-        f"Removed {len(left.files)} files ({left.bytes:,} bytes) and {len(left.folders)} folders of unfinished work "
-        f"from {directory}."
+        f"Removed {_counted(len(left.files), 'file')} ({left.bytes:,} bytes) and "
+        f"{_counted(len(left.folders), 'folder')} of unfinished work from {directory}."
     )
     return 0
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

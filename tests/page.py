@@ -1,8 +1,16 @@
-"""The code of a page of docs/."""
+"""Pages of docs/, and the code in them."""
 
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
+
+_DOCS = Path(__file__).parent.parent / "docs"
+
+
+def page(name: str) -> str:
+    """The text of a page."""
+    return (_DOCS / name).read_text()
 
 
 def program(page: str) -> str:

@@ -27,12 +27,16 @@ def as_os_error(error: BaseException, path: str) -> OSError | None:
     """
     try:
         from google.api_core import exceptions
-        from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+        from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
         from requests import RequestException
     except ImportError:
         return None
+    if isinstance(error, exceptions.RetryError) and error.cause:
+        error = error.cause  # the last failure says more than that time is up
     bucket = path.removeprefix("gs://").split("/")[0]
     text = said(error)
+    if isinstance(error, RequestException | TransportError):
+        return OSError(f"Cloud Storage cannot be reached ({text}). Check the network, and try again")
     if isinstance(error, exceptions.NotFound):
         if "bucket does not exist" in text:
             return OSError(f"there is no bucket {bucket!r}. Correct its name, or create it")
@@ -43,8 +47,6 @@ def as_os_error(error: BaseException, path: str) -> OSError | None:
         return OSError(f"the Google Cloud credentials were not accepted ({text}). {LOG_IN}")
     if isinstance(error, exceptions.Forbidden):
         return OSError(f"access to bucket {bucket!r} is denied ({text}). Ask its owner for a role that allows it")
-    if isinstance(error, RequestException):
-        return OSError(f"Cloud Storage cannot be reached ({text}). Check the network, and try again")
     if isinstance(error, exceptions.GoogleAPIError) or type(error).__module__.startswith("google."):
         return OSError(f"Cloud Storage answered with an error ({text}). Try again later")
     return None

@@ -15,7 +15,7 @@ from beam_jobs.dataflow.jobs import Jobs, checked_job_id
 from beam_jobs.dataflow.place import add_place_flags
 from beam_jobs.dataflow.progress import ENDED, About, state_of
 from beam_jobs.dataflow.seconds import seconds
-from beam_jobs.flags import Parser
+from beam_jobs.parser import Parser
 from tfrecord_io.errors import PresampleError, UsageError
 
 _INTERVAL = 3.0

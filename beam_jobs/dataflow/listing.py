@@ -20,11 +20,13 @@ from beam_jobs.dataflow.jobs import Jobs
 from beam_jobs.dataflow.place import add_place_flags
 from beam_jobs.dataflow.progress import state_of, version_of
 from beam_jobs.dataflow.words import moment
-from beam_jobs.flags import Parser
+from beam_jobs.parser import Parser
 from tfrecord_io.errors import PresampleError, UsageError
 
 _LIMIT = 100
 _CALLS_AT_ONCE = 8
+_WIDE = 1000
+"""Columns to have room in: names are shown whole, a narrow terminal breaks the lines."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,12 +82,12 @@ def _show(found: list[dict[str, str | None]], as_json: bool) -> None:
     elif found:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for name in found[0]:
-            table.add_column(name, no_wrap=name == "id")
+            table.add_column(name, no_wrap=True)
         for each in found:
             table.add_row(*(Text(value or "") for value in each.values()))
-        console = Console(highlight=False)
+        console = Console(highlight=False, width=_WIDE)
         with console.capture() as text:  # printed by us: rich would take a reader that has gone for a failure
-            console.print(table, soft_wrap=not console.is_terminal)
+            console.print(table, soft_wrap=True)
         print(text.get(), end="")
 
 

@@ -52,7 +52,10 @@ def checked_region(region: str | None) -> str:
     """
     region = region or next((os.environ[name] for name in _REGION_VARIABLES if os.environ.get(name)), None)
     if not region:
-        raise UsageError("--region is missing: give the region that the job runs in, like --region us-central1.")
+        raise UsageError(
+            "--region is missing, and $CLOUDSDK_COMPUTE_REGION names none: give the region that the job runs in, like "
+            "--region us-central1."
+        )
     zone = _ZONE.fullmatch(region)
     if zone:
         raise UsageError(f"--region {region} is a zone; its region is {zone[1]}: give --region {zone[1]}.")

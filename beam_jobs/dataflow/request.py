@@ -100,7 +100,9 @@ def parser() -> argparse.ArgumentParser:
     launch = make_parser("presample dataflow launch", "Checks everything, then starts the job on Dataflow.")
     own = launch.add_argument_group("the job on Dataflow")
     own.add_argument("--project", metavar="ID", help="pays for it; default: GOOGLE_CLOUD_PROJECT, or the credentials'")
-    own.add_argument("--region", metavar="NAME", help="where it runs, like us-central1")
+    own.add_argument(
+        "--region", metavar="NAME", help="where it runs, like us-central1; default: CLOUDSDK_COMPUTE_REGION"
+    )
     own.add_argument("--bucket", metavar="gs://NAME[/FOLDER]", help="for staged and temporary files")
     own.add_argument("--job_name", metavar="NAME", help="default: presample-OUTPUT-TIME")
     own.add_argument("--template", metavar="gs://FILE", help="start that Flex Template, not the code that is here")

@@ -11,7 +11,7 @@ from typing import Any
 
 from beam_jobs.dataflow import defaults, images
 from beam_jobs.dataflow.template_parameters import metadata
-from beam_jobs.flags import Parser
+from beam_jobs.parser import Parser
 from tfrecord_io.errors import PresampleError, UsageError
 
 _METADATA = "metadata.json"

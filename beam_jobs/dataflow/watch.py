@@ -19,7 +19,7 @@ from beam_jobs.dataflow.place import add_place_flags
 from beam_jobs.dataflow.progress import Snapshot, Tracker, state_of
 from beam_jobs.dataflow.seconds import seconds
 from beam_jobs.dataflow.view import JsonView, LinesView, LiveView, View
-from beam_jobs.flags import Parser
+from beam_jobs.parser import Parser
 from tfrecord_io.cloud_errors import said
 from tfrecord_io.errors import PresampleError, UsageError
 

@@ -17,9 +17,9 @@ from typing import BinaryIO, cast
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from beam_jobs.file_errors import cause_of
 from beam_jobs.ordered import ordered_map
 from beam_jobs.sources.meter import Metered
-from beam_jobs.storage_errors import cause_of
 from tfrecord_io.cloud_login import check_login
 from tfrecord_io.errors import SourceError
 from tfrecord_io.storage import CLOUD

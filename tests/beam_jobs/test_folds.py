@@ -13,6 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from beam_jobs import PresampleOptions, driver
+from beam_jobs.cut import join_cuts
+from beam_jobs.failures import BandMissedError
+from beam_jobs.layout import Layout
 from beam_jobs.output import Output
 from tests.beam_jobs.conftest import Dataset, Presample, csv_text, decode, run_job
 from tfrecord_io import hashing
@@ -118,3 +121,9 @@ def test_cuts_found_apart_are_the_same(
     together = presample(three_classes, **options)
     monkeypatch.setattr("beam_jobs.layout._ROWS_A_GROUP", 1)
     assert presample(three_classes, **options).manifest.dataset_id == together.manifest.dataset_id
+
+
+def test_a_class_without_a_candidate_misses_its_cut(three_classes: Path, tmp_path: Path) -> None:
+    options = PresampleOptions(input=(str(three_classes),), output=str(tmp_path / "out"), label="y", strategy="max=13")
+    with pytest.raises(BandMissedError, match="missed its cut"):
+        join_cuts(Layout.of(driver.plan(options)), [])

@@ -58,3 +58,16 @@ def test_a_schema_in_a_bucket(bucket: str) -> None:
 def test_a_pattern_without_objects_is_an_error(bucket: str, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"nothing/\*\.csv: no file matches"):
         run(PresampleOptions(input=(f"{bucket}/nothing/*.csv",), output=str(tmp_path / "out"), label="label"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        ("gs://not-there/a/*.csv", "there is no bucket 'not-there'. Correct its name, or create it."),
+        ("gs://not-there", "GCS path must be in the form gs://<bucket>/<object>. Encountered 'gs://not-there'."),
+    ],
+)
+def test_why_a_pattern_cannot_be_listed(bucket: str, tmp_path: Path, pattern: str, why: str) -> None:
+    with pytest.raises(SourceError) as refused:
+        run(PresampleOptions(input=(pattern,), output=str(tmp_path / "out"), label="label"))
+    assert str(refused.value) == f"--input {pattern} cannot be listed: {why}"

@@ -13,6 +13,7 @@ from tests.dataflow.conftest import LoopbackDataflow
 from tests.dataflow.scripts import Stage
 
 ONE, TWO, THREE = (f"2026-01-31_07_00_00-{number}" for number in (1, 2, 3))
+LONG_NAME = "presample-clicks-of-a-shop-with-a-long-name-20260131-070000"
 
 
 def cancel(dataflow: LoopbackDataflow, *job_ids: str) -> int:
@@ -84,7 +85,7 @@ def three(dataflow_rest: LoopbackDataflow) -> LoopbackDataflow:
     labelled = api.Job(labels={"presample": "0-1-0"})
     service.add_job(ONE, Stage("RUNNING"), job=labelled, name="night").script.clear()
     service.records[ONE].show(Stage("DONE"))
-    service.add_job(TWO, job=labelled, name="day").script.clear()
+    service.add_job(TWO, job=labelled, name=LONG_NAME).script.clear()
     service.add_job(THREE, name="of-others").script.clear()
     return dataflow_rest
 
@@ -100,12 +101,14 @@ def test_listing(
     table = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert table[0] == ["id", "name", "state", "created", "presample"]
     assert [row[0] for row in table[2:]] == expected
+    row = next(row for row in table[2:] if row[0] == TWO)
     assert main(["list", *three.flags, *flags, "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["id"] for line in lines] == expected
     ours = next(line for line in lines if line["id"] == TWO)
+    assert row == list(ours.values())  # whole, however wide the terminal is
     assert ours.pop("created").endswith("Z")
-    assert ours == {"id": TWO, "name": "day", "state": "PENDING", "presample": "0.1.0"}
+    assert ours == {"id": TWO, "name": LONG_NAME, "state": "PENDING", "presample": "0.1.0"}
 
 
 def test_listing_stops_at_a_limit(three: LoopbackDataflow, capsys: pytest.CaptureFixture[str]) -> None:

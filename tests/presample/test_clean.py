@@ -42,7 +42,7 @@ def test_folders_of_killed_runs_go(presample: Command, dataset: Path) -> None:
     unfinished = dataset / ".presample-0123456789ab" / "shards"
     unfinished.mkdir(parents=True)
     (unfinished / "0-1").write_bytes(b"x")
-    assert "1 folders of unfinished work" in presample("clean", dataset).out
+    assert "1 folder of unfinished work" in presample("clean", dataset).out
     assert not unfinished.parent.exists()
     assert files(dataset) == before
 

@@ -82,7 +82,7 @@ def test_clean_removes_what_presample_left_and_nothing_else(
         CloudFolder(remote).write(name, b"four", replace=True)
     outcome = presample("clean", remote)
     assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.out == f"Removed 1 files (4 bytes) and 2 folders of unfinished work from {remote}.\n"
+    assert outcome.out == f"Removed 1 file (4 bytes) and 2 folders of unfinished work from {remote}.\n"
     assert names(remote) == before | own
     CloudFolder(remote).write("manifest.json", b'{"format": "presample", "format_version": 1}', replace=True)
     CloudFolder(remote).write(old, b"four", replace=True)

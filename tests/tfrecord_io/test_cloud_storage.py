@@ -5,7 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
+from google.api_core import exceptions
+from google.auth.exceptions import RefreshError, TransportError
+from requests import ConnectionError as RequestsConnectionError
 
+from tfrecord_io.cloud_errors import as_os_error
 from tfrecord_io.cloud_storage import CloudFolder
 
 RANGE = 4 * 2**20
@@ -53,3 +57,27 @@ def test_what_is_there_is_replaced_only_on_request(bucket: str) -> None:
     assert folder.read("once", 0, 9) == b"1"
     assert folder.write("once", b"3", replace=True)
     assert folder.read("once", 0, 9) == b"3"
+
+
+_DOWN = ConnectionError("no route to host")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (RequestsConnectionError(_DOWN), "Cloud Storage cannot be reached (no route to host). Check the network"),
+        (TransportError(_DOWN), "Cloud Storage cannot be reached (no route to host). Check the network"),
+        (
+            exceptions.RetryError("Timeout of 120.0s exceeded", RequestsConnectionError(_DOWN)),
+            "Cloud Storage cannot be reached (no route to host). Check the network",
+        ),
+        (
+            exceptions.RetryError("Timeout of 120.0s exceeded", exceptions.ServiceUnavailable("busy")),
+            "Cloud Storage answered with an error (busy). Try again later",
+        ),
+        (RefreshError("expired"), "the Google Cloud credentials were not accepted (expired). Log in with"),
+    ],
+)
+def test_what_cannot_be_reached_is_no_matter_of_credentials(error: Exception, says: str) -> None:
+    told = as_os_error(error, "gs://bucket/x")
+    assert str(told).startswith(says)
