@@ -41,7 +41,8 @@ from tfrecord_io.hashing import UInt64Array
 
 BATCH_ROWS = 32_768
 _SAMPLE_GROUPS = 16
-_SAMPLE_THREADS = 8
+_SAMPLE_THREADS, _REMOTE_THREADS = 2, 8
+"""On a disk more of them only take memory; where each read is a request, they wait together."""
 _SAMPLE_ROWS = 4_096
 
 
@@ -117,7 +118,7 @@ class ParquetSource(Source):
         step = max(1, len(self.files) // _SAMPLE_GROUPS)
         files = self.files[::step][:_SAMPLE_GROUPS]
         load = functools.partial(_sample_of, self, max(1, _SAMPLE_GROUPS // len(files)))
-        for blocks in ordered_map(load, files, _SAMPLE_THREADS):
+        for blocks in ordered_map(load, files, _REMOTE_THREADS if files[0].is_remote else _SAMPLE_THREADS):
             yield from blocks
 
 
