@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ PLACING = "placing"
 The new ones are what a failed publication may leave behind; all of them are what other runs must leave alone.
 """
 
+_LOG = logging.getLogger("presample")
 _WEIGHT_TOLERANCE = 1e-6
 
 
@@ -227,6 +229,8 @@ def _to_purge(job: Job, manifest: Manifest) -> list[str]:
         return []
     try:
         old = Manifest.load(job.options.output, opener=job.output.open)
-    except PresampleError:
+    except PresampleError as error:
+        if job.output.has_dataset():
+            _LOG.warning("Nothing is purged, since the old manifest cannot be read: %s", error)
         return []
     return sorted(old.files() - manifest.files())

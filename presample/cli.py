@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
-import difflib
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 
 from presample import __version__
+from presample.subcommands import choose
 
 COMMANDS = {
     "run": ("beam_jobs.command", "beam", "sample files into a dataset"),
     "inspect": ("presample.inspection", None, "say what a dataset holds, per split and class"),
     "verify": ("presample.verification", None, "check every byte of a dataset against its manifest"),
     "clean": ("presample.cleaning", None, "remove what a dataset's manifest does not name"),
-    "dataflow": ("beam_jobs.dataflow.command", "gcp", "start, watch, cancel and list jobs on Google Cloud Dataflow"),
+    "dataflow": ("presample.dataflow", "gcp", "start, watch, cancel and list jobs on Google Cloud Dataflow"),
     "demo": ("presample.demo", "demo", "the whole way on a real data set"),
 }
 """Name -> module with a `main(argv)`, the extra it needs, and what it does."""
@@ -35,22 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
       output has gone, as `head` does (what a shell says of programs that SIGPIPE ends).
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        _parser().print_help()
-        return 0 if arguments else 2
-    if arguments[0] == "--version":
+    if arguments[:1] == ["--version"]:
         print(f"presample {__version__}")
         return 0
-    name = arguments[0]
-    if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        print(
-            f"presample: unknown command {name!r}.{hint} The commands are {', '.join(COMMANDS)}.",
-            file=sys.stderr,
-        )
-        return 2
-    return _dispatch(name, arguments[1:], supervised=argv is None)
+    commands = {name: what for name, (_, _, what) in COMMANDS.items()}
+    chosen = choose("presample", "Imbalanced data, sampled once and right.", commands, arguments)
+    return chosen if isinstance(chosen, int) else _dispatch(chosen, arguments[1:], supervised=argv is None)
 
 
 def _dispatch(name: str, arguments: Sequence[str], supervised: bool) -> int:
@@ -81,16 +70,6 @@ def _dispatch(name: str, arguments: Sequence[str], supervised: bool) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    lines = "\n".join(f"  {name:10}{what}" for name, (_, _, what) in COMMANDS.items())
-    return argparse.ArgumentParser(
-        prog="presample",
-        usage="presample COMMAND ... (presample COMMAND --help says more)",
-        description=f"Imbalanced data, sampled once and right.\n\ncommands:\n{lines}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
 
 
 if __name__ == "__main__":

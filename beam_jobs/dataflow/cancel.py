@@ -10,13 +10,14 @@ from typing import Any
 
 from google.api_core import exceptions
 
+from beam_jobs.dataflow.exits import INTERRUPTED, fail
 from beam_jobs.dataflow.explained import explained
 from beam_jobs.dataflow.jobs import Jobs, checked_job_id
 from beam_jobs.dataflow.place import add_place_flags
 from beam_jobs.dataflow.progress import ENDED, About, state_of
 from beam_jobs.dataflow.seconds import seconds
 from beam_jobs.parser import Parser
-from tfrecord_io.errors import PresampleError, UsageError
+from tfrecord_io.errors import PresampleError
 
 _INTERVAL = 3.0
 _CANCELLED = "CANCELLED"
@@ -31,15 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             jobs = Jobs.of(arguments, pause=min(1.0, arguments.interval))
         asked = {job_id: _ask(jobs, job_id) for job_id in _present(jobs, job_ids)}
         return max(_wait(jobs, job_id, job, arguments.interval) for job_id, job in asked.items())
-    except UsageError as error:
-        print(f"presample: {error}", file=sys.stderr)
-        return 2
     except PresampleError as error:
-        print(f"presample: {error}", file=sys.stderr)
-        return 1
+        return fail(error)
     except KeyboardInterrupt:
         print("\nNo longer waiting. What was asked for stands: `presample dataflow list` shows it.", file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 def _present(jobs: Jobs, job_ids: list[str]) -> list[str]:

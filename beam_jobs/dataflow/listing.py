@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from beam_jobs.dataflow.exits import INTERRUPTED, fail
 from beam_jobs.dataflow.explained import explained
 from beam_jobs.dataflow.jobs import Jobs
 from beam_jobs.dataflow.place import add_place_flags
 from beam_jobs.dataflow.progress import state_of, version_of
 from beam_jobs.dataflow.words import moment
 from beam_jobs.parser import Parser
-from tfrecord_io.errors import PresampleError, UsageError
+from tfrecord_io.errors import PresampleError
 
 _LIMIT = 100
 _CALLS_AT_ONCE = 8
@@ -40,14 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             looked_at = list(itertools.islice(listed, arguments.limit))
             more = next(listed, None) is not None
             found = list(_described(jobs, looked_at))
-    except UsageError as error:
-        print(f"presample: {error}", file=sys.stderr)
-        return 2
     except PresampleError as error:
-        print(f"presample: {error}", file=sys.stderr)
-        return 1
+        return fail(error)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     shown = [each for each in found if arguments.all or each["presample"]]
     _show(shown, arguments.json)
     if more:

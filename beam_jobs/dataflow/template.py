@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from beam_jobs.dataflow import defaults, images
+from beam_jobs.dataflow.exits import fail
 from beam_jobs.dataflow.template_parameters import metadata
 from beam_jobs.parser import Parser
 from tfrecord_io.errors import PresampleError, UsageError
@@ -32,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for path in _build(arguments.image, arguments.output, arguments.metadata_only):
                 print(f"Wrote {path}")
     except PresampleError as error:
-        print(f"presample: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
+        return fail(error)
     return 0
 
 

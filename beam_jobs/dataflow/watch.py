@@ -7,11 +7,11 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 
 from beam_jobs.dataflow.counters import counters_of
+from beam_jobs.dataflow.exits import FAILED, INTERRUPTED, fail
 from beam_jobs.dataflow.explained import explained
 from beam_jobs.dataflow.jobs import Jobs, checked_job_id
 from beam_jobs.dataflow.messages import SEVERITIES, Inbox, Message, why_failed
@@ -21,9 +21,9 @@ from beam_jobs.dataflow.seconds import seconds
 from beam_jobs.dataflow.view import JsonView, LinesView, LiveView, View
 from beam_jobs.parser import Parser
 from tfrecord_io.cloud_errors import said
-from tfrecord_io.errors import PresampleError, UsageError
+from tfrecord_io.errors import PresampleError
 
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+DONE = 0
 INTERVAL = 5.0
 """Seconds between polls."""
 
@@ -50,10 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             lowest=arguments.messages,
             as_json=arguments.json,
         )
-    except UsageError as error:
-        return _fail(error, USAGE)
     except PresampleError as error:
-        return _fail(error, FAILED)
+        return fail(error)
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -184,8 +182,3 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for scripts")
     return parser
-
-
-def _fail(error: Any, code: int) -> int:
-    print(f"presample: {error}", file=sys.stderr)
-    return code

@@ -75,7 +75,9 @@ def test_no_folder_for_the_export(beam_args: list[str], message: str, tmp_path: 
         run(options(tmp_path / "out"), beam_args)
 
 
-def refused(service: BigQuery, bucket: str, output: Path, error: type[Exception], message: str, **given: Any) -> None:
+def assert_refused(
+    service: BigQuery, bucket: str, output: Path, error: type[Exception], message: str, **given: Any
+) -> None:
     """The run is refused with that message, and BigQuery was asked for no rows."""
     with pytest.raises(error, match=message):
         run(options(output, **given), [f"--temp_location={bucket}/temp"])
@@ -95,7 +97,7 @@ def refused(service: BigQuery, bucket: str, output: Path, error: type[Exception]
 def test_a_table_or_column_that_is_not_there(
     service: BigQuery, bucket: str, tmp_path: Path, given: dict[str, Any], message: str
 ) -> None:
-    refused(service, bucket, tmp_path / "out", SourceError, message, **given)
+    assert_refused(service, bucket, tmp_path / "out", SourceError, message, **given)
 
 
 @pytest.mark.parametrize(
@@ -112,26 +114,26 @@ def test_columns_that_cannot_do_that(
     service: BigQuery, bucket: str, tmp_path: Path, field: dict[str, Any], given: dict[str, Any], message: str
 ) -> None:
     service.tables["p.d.t"] = StoredTable.of([*_FIELDS, field], {**_COLUMNS, field["name"]: [None] * 4})
-    refused(service, bucket, tmp_path / "out", SourceError, message, **given)
+    assert_refused(service, bucket, tmp_path / "out", SourceError, message, **given)
 
 
 def test_a_schema_for_another_table(service: BigQuery, bucket: str, tmp_path: Path) -> None:
     schema = '[{"name": "txt", "type": "STRING"}]'
     message = r"--schema: bq://p\.d\.t@\S+ has no column 'txt'\. Did you mean 'text'\?"
-    refused(service, bucket, tmp_path / "out", UsageError, message, schema=schema)
+    assert_refused(service, bucket, tmp_path / "out", UsageError, message, schema=schema)
 
 
 def test_a_table_that_may_not_be_read(service: BigQuery, bucket: str, tmp_path: Path) -> None:
     service.tables["p.d.t"].secret = True
     message = r"bq://p\.d\.t: Access Denied: Table p\.d\.t: .*needs roles/bigquery\.dataViewer"
-    refused(service, bucket, tmp_path / "out", SourceError, message)
+    assert_refused(service, bucket, tmp_path / "out", SourceError, message)
 
 
 @pytest.mark.parametrize("kind", ["VIEW", "MATERIALIZED_VIEW", "EXTERNAL", "SNAPSHOT"])
 def test_what_is_no_table(service: BigQuery, bucket: str, tmp_path: Path, kind: str) -> None:
     service.tables["p.d.t"].kind = kind
     message = rf"bq://p\.d\.t is a {kind}, and only a table .* --query 'SELECT \* FROM `p\.d\.t`'"
-    refused(service, bucket, tmp_path / "out", SourceError, message)
+    assert_refused(service, bucket, tmp_path / "out", SourceError, message)
 
 
 @pytest.mark.parametrize(
@@ -153,13 +155,13 @@ def test_types_that_no_example_holds(
 ) -> None:
     columns = {**_COLUMNS, "more": [value] * 4}
     service.tables["p.d.t"] = StoredTable.of([*_FIELDS, {"name": "more", **field}], columns)
-    refused(service, bucket, tmp_path / "out", SourceError, message)
+    assert_refused(service, bucket, tmp_path / "out", SourceError, message)
     manifest = run(options(tmp_path / "out", drop_columns=("more",)), [f"--temp_location={bucket}/temp"])
     assert set(manifest.schema) == {"id", "y", "text"}
 
 
 def test_a_query_that_bigquery_refuses(service: BigQuery, bucket: str, tmp_path: Path) -> None:
-    refused(
+    assert_refused(
         service, bucket, tmp_path / "out", UsageError, "--query: BigQuery refuses it: Syntax error", query="SELEC 1"
     )
 
@@ -173,7 +175,7 @@ def test_a_time_that_is_past(service: BigQuery, bucket: str, tmp_path: Path) -> 
 def test_no_credentials(service: BigQuery, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     message = "BigQuery: there are no Google Cloud credentials. Log in with `gcloud auth application-default login`"
-    refused(service, bucket, tmp_path / "out", UsageError, message)
+    assert_refused(service, bucket, tmp_path / "out", UsageError, message)
 
 
 def test_the_command(service: BigQuery, bucket: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

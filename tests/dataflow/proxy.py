@@ -14,9 +14,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 from tests.dataflow.certificates import Certificates
+from tests.dataflow.http_handler import Handler
 
 DATAFLOW = "dataflow.googleapis.com"
 STORAGE = ("storage.googleapis.com", "www.googleapis.com")
@@ -52,12 +53,11 @@ class Google:
         return (authorization or "").removeprefix("Bearer ") in self.tokens
 
 
-class _Proxy(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Proxy(Handler):
     google: Google
     host = ""
 
-    def do_CONNECT(self) -> None:
+    def do_CONNECT(self) -> None:  # noqa: N802 - http.server's name
         host = self.path.rpartition(":")[0]
         if host != DATAFLOW and host not in (*STORAGE, *TOKENS):
             self.google.refused.append(host)
@@ -79,25 +79,7 @@ class _Proxy(BaseHTTPRequestHandler):
         self.host, self.connection, self.close_connection = host, connection, False
         self.rfile, self.wfile = connection.makefile("rb", -1), connection.makefile("wb", 0)
 
-    def do_GET(self) -> None:
-        self._serve()
-
-    def do_POST(self) -> None:
-        self._serve()
-
-    def do_PUT(self) -> None:
-        self._serve()
-
-    def do_PATCH(self) -> None:
-        self._serve()
-
-    def do_DELETE(self) -> None:
-        self._serve()
-
-    def do_HEAD(self) -> None:
-        self._serve()
-
-    def _serve(self) -> None:
+    def serve(self) -> None:
         body = self._body()
         if not self.host:
             self.google.refused.append(self.path)
@@ -147,9 +129,6 @@ class _Proxy(BaseHTTPRequestHandler):
         self.end_headers()
         if not head:
             self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Says nothing."""
 
 
 def _relay(client: socket.socket, port: int) -> None:

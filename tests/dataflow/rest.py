@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,6 +16,7 @@ from google.cloud import dataflow_v1beta3 as api
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 
+from tests.dataflow.http_handler import Handler
 from tests.dataflow.service import DataflowService, DroppedConnectionError, status_of
 
 _WHERE = "/v1b3/projects/(?P<project_id>[^/]+)/locations/(?P<location>[^/]+)"
@@ -32,20 +33,10 @@ _ROUTES = [
 """Verb, path, method, type of the request, and the field that the body is: all of them (*), or none."""
 
 
-class _Front(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Front(Handler):
     service: DataflowService
 
-    def do_GET(self) -> None:
-        self._serve()
-
-    def do_POST(self) -> None:
-        self._serve()
-
-    def do_PUT(self) -> None:
-        self._serve()
-
-    def _serve(self) -> None:
+    def serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
             answer = self._answer(body)
@@ -77,9 +68,6 @@ class _Front(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Says nothing."""
 
 
 def _parsed(kind: type, field: str | None, body: bytes, fields: dict[str, str]) -> object:

@@ -8,7 +8,7 @@ import pytest
 from google.api_core import exceptions
 from google.cloud import dataflow_v1beta3 as api
 
-from beam_jobs.dataflow.command import main
+from presample.dataflow import main
 from tests.dataflow.conftest import LoopbackDataflow
 from tests.dataflow.scripts import Stage
 

@@ -12,8 +12,8 @@ from google.api_core import exceptions
 from google.auth import exceptions as auth_exceptions
 from google.rpc import error_details_pb2
 
-from beam_jobs.dataflow.command import main
 from beam_jobs.dataflow.explained import ServiceError, explained
+from presample.dataflow import main
 from tests.dataflow.conftest import LoopbackDataflow
 from tfrecord_io.errors import UsageError
 

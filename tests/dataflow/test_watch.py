@@ -9,7 +9,7 @@ import pytest
 from google.cloud import dataflow_v1beta3 as api
 
 from beam_jobs.dataflow import watch
-from beam_jobs.dataflow.command import main
+from presample.dataflow import main
 from tests.dataflow.conftest import LoopbackDataflow
 from tests.dataflow.scripts import Counter, Stage
 from tests.dataflow.watched import DRAW, ID, OUTPUT, PROFILE, SOURCE, WHOLE, WRITTEN, counted, job, lines_of, watch_job

@@ -10,8 +10,8 @@ from google.api_core import exceptions
 from google.cloud import dataflow_v1beta3 as api
 
 from beam_jobs.dataflow import watch
-from beam_jobs.dataflow.command import main
 from beam_jobs.failures import WorkerError, reported
+from presample.dataflow import main
 from tests.dataflow.conftest import LoopbackDataflow
 from tests.dataflow.scripts import Stage, failed
 from tests.dataflow.service import DroppedConnectionError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from google.cloud import dataflow_v1beta3 as api
 
-from beam_jobs.dataflow.command import main
+from presample.dataflow import main
 from tests.dataflow.conftest import LoopbackDataflow
 from tests.dataflow.scripts import Counter, Stage
 
