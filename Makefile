@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PACKAGES := beam_jobs input_fns presample tfrecord_io
 FRAME := pyproject.toml setup.py constraints.txt
 
-.PHONY: help demo test test-torch test-estimator test-dataflow lint format bench bench-read bench-resample bench-scale constraints constraints-estimator clean
+.PHONY: help demo test test-torch test-estimator test-dataflow lint format bench bench-read bench-resample bench-scale bench-dataflow constraints constraints-estimator clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -52,6 +52,9 @@ bench-resample: $(VENV)/.installed-dev ## sampling on the fly beside rejection_r
 
 bench-scale: $(VENV)/.installed-dev ## the cost model's constants, and 1, 10 and 100 million rows
 	$(BIN)/python benchmarks/scale.py $(ARGS)
+
+bench-dataflow: $(VENV)/.installed-dev ## submission and watching, against a loopback service
+	$(BIN)/python benchmarks/dataflow.py
 
 bench-%: $(VENV)/.installed-dev ## another scenario of benchmarks/README.md: bench-none, bench-tfrecord, bench-all
 	$(BIN)/python benchmarks/job.py --scenario $* $(ARGS)
