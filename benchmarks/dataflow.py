@@ -44,7 +44,7 @@ def submission(bucket: str, endpoint: str) -> str:
     flags += ["--sdk_container_image=r-docker.pkg.dev/p/r/presample:0.1.0-beam2.77.0-py3.11"]
     reached = []
 
-    def run(pipeline: beam.Pipeline) -> None:
+    def run(_: beam.Pipeline) -> None:
         reached.append((time.perf_counter(), cpu()))
         raise KeyboardInterrupt
 
