@@ -45,9 +45,11 @@ def main_supervised(argv: Sequence[str]) -> int:
     if options is None:
         return USAGE
     run_id = secrets.token_hex(6)
-    local = "://" not in options.output and not options.plan_only
-    unfinished = Path(options.output, RUN_PREFIX + run_id) if local else None
-    return supervise(lambda: _work(options, beam_args, parser, run_id), unfinished)
+    remote = "://" in options.output
+    writes = not options.plan_only
+    unfinished = Path(options.output, RUN_PREFIX + run_id) if writes and not remote else None
+    output = options.output if writes and remote else None
+    return supervise(lambda: _work(options, beam_args, parser, run_id), unfinished, output)
 
 
 def _parse(argv: Sequence[str]) -> tuple[PresampleOptions | None, list[str], argparse.ArgumentParser]:

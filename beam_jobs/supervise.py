@@ -30,12 +30,13 @@ _PR_SET_PDEATHSIG = 1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def supervise(work: Callable[[], int], unfinished: Path | None) -> int:
+def supervise(work: Callable[[], int], unfinished: Path | None, remote: str | None = None) -> int:
     """Calls `work` in a child process and returns its exit code.
 
     Args:
       work: returns an exit code.
       unfinished: a local folder to remove when the work was interrupted or died.
+      remote: the output, where it is no local folder: what became of it is not looked at from here.
 
     Returns:
       The code, or 130 after SIGINT, SIGTERM or SIGHUP, or 1 after a death by another signal.
@@ -61,8 +62,12 @@ def supervise(work: Callable[[], int], unfinished: Path | None) -> int:
     if sys.stderr.isatty():
         sys.stderr.write("\x1b[?25h")  # the progress line hides the cursor, and may not have ended well
     published = "the dataset was published before" if _manifest(unfinished) != before else "nothing was published"
+    removed = "and unfinished work was removed"
+    if remote:
+        published = f"whether a dataset was published before, `presample inspect {remote}` says"
+        removed = f"and `presample clean {remote}` removes what may be left"
     if interrupted:
-        print(f"presample: interrupted; {published}, and unfinished work was removed.", file=sys.stderr)
+        print(f"presample: interrupted; {published}, {removed}.", file=sys.stderr)
         return INTERRUPTED
     print(
         f"presample: the job was ended by signal {os.WTERMSIG(status)}; {published}. If the machine ran out of memory, "
