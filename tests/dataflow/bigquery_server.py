@@ -24,6 +24,7 @@ import pyarrow as pa
 import pytest
 
 from tests.dataflow.bigquery_tables import StoredTable, TableError, fields_of, row_bytes, write_files
+from tests.dataflow.http_handler import send_json, serving
 
 _JOB_FIELDS = {"jobReference", "configuration", "labels"}
 _REFERENCE_FIELDS = {"projectId", "jobId", "location"}
@@ -106,12 +107,9 @@ def bigquery() -> Iterator[BigQuery]:
     service = BigQuery()
     handler = type("Handler", (_Handler,), {"service": service})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("BIGQUERY_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
+    with serving(server) as port, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("BIGQUERY_EMULATOR_HOST", f"http://127.0.0.1:{port}")
         yield service
-    server.shutdown()
-    server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -226,12 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
         except TableError as error:
             status = error.status
             body = {"error": {"code": status, "message": str(error), "errors": [error.proto()], "status": error.reason}}
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        send_json(self, status, json.dumps(body))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Says nothing."""

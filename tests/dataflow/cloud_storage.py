@@ -6,7 +6,6 @@ import json
 import logging
 import re
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,6 +18,8 @@ import pytest
 from gcp_storage_emulator.handlers.buckets import create_bucket
 from gcp_storage_emulator.server import RequestHandler, Router
 from gcp_storage_emulator.storage import Storage
+
+from tests.dataflow.http_handler import send_json, serving
 
 BUCKET = "bucket"
 PRIVATE = "private"
@@ -85,7 +86,7 @@ class _Service(RequestHandler):
 
     def _refuse(self, code: int, reason: str, message: str) -> None:
         error = {"message": message, "domain": "global", "reason": reason}
-        _answer(self, code, {"error": {"code": code, "message": message, "errors": [error]}})
+        send_json(self, code, json.dumps({"error": {"code": code, "message": message, "errors": [error]}}))
 
 
 class _Server(HTTPServer):
@@ -98,32 +99,10 @@ class _Tokens(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         token = {"access_token": "t", "token_type": "Bearer", "expires_in": 3600}
         token["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token"
-        _answer(self, 200, token)
+        send_json(self, 200, json.dumps(token))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Says nothing."""
-
-
-def _answer(handler: BaseHTTPRequestHandler, code: int, document: dict[str, Any]) -> None:
-    body = json.dumps(document).encode()
-    handler.send_response(code)
-    handler.send_header("Content-Type", "application/json")
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
-@contextmanager
-def _serving(server: HTTPServer) -> Iterator[str]:
-    """Serves until it is left. Yields its address."""
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @contextmanager
@@ -139,17 +118,17 @@ def cloud_storage(folder: Path) -> Iterator[str]:
     create_bucket(BUCKET, objects)
     tokens = ThreadingHTTPServer(("127.0.0.1", 0), _Tokens)
     storage = _Server(("127.0.0.1", 0), partial(_Service, objects))
-    with _serving(tokens) as token_url, _serving(storage) as address, pytest.MonkeyPatch.context() as environment:
+    with serving(tokens) as token_port, serving(storage) as port, pytest.MonkeyPatch.context() as environment:
         (folder / "subject").write_text("anybody")
         account = {
             "type": "external_account",
             "audience": "//iam.googleapis.com/own",  # of a pool, google-auth asks Google which regions it is for
             "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
-            "token_url": f"{token_url}/token",
+            "token_url": f"http://127.0.0.1:{token_port}/token",
             "credential_source": {"file": str(folder / "subject")},
         }
         (folder / "account.json").write_text(json.dumps(account))
-        environment.setenv("STORAGE_EMULATOR_HOST", address)
+        environment.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
         environment.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(folder / "account.json"))
         environment.setenv("GOOGLE_CLOUD_PROJECT", "project")
         try:

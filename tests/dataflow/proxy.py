@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 
 from tests.dataflow.certificates import Certificates
-from tests.dataflow.http_handler import Handler
+from tests.dataflow.http_handler import Handler, serving
 
 DATAFLOW = "dataflow.googleapis.com"
 STORAGE = ("storage.googleapis.com", "www.googleapis.com")
@@ -158,11 +158,5 @@ def google_proxy(google: Google) -> Iterator[str]:
     """
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Proxy", (_Proxy,), {"google": google}))
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(server) as port:
+        yield f"http://127.0.0.1:{port}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
@@ -16,7 +15,7 @@ from google.cloud import dataflow_v1beta3 as api
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 
-from tests.dataflow.http_handler import Handler
+from tests.dataflow.http_handler import Handler, send_json, serving
 from tests.dataflow.service import DataflowService, DroppedConnectionError, status_of
 
 _WHERE = "/v1b3/projects/(?P<project_id>[^/]+)/locations/(?P<location>[^/]+)"
@@ -44,9 +43,9 @@ class _Front(Handler):
             self.close_connection = True
         except exceptions.GoogleAPICallError as error:
             content = {"error": {"code": int(error.code), "status": status_of(error).name, "message": error.message}}
-            self._send(int(error.code), json.dumps(content))
+            send_json(self, int(error.code), json.dumps(content))
         else:
-            self._send(200, answer)
+            send_json(self, 200, answer)
 
     def _answer(self, body: bytes) -> str:
         url = urlsplit(self.path)
@@ -60,14 +59,6 @@ class _Front(Handler):
         request = _parsed(kind, field, body, {**dict(parse_qsl(url.query)), **path.groupdict()})
         answer = self.service.serve(method, request)
         return json_format.MessageToJson(answer._pb, use_integers_for_enums="enum-encoding=int" in url.query)
-
-    def _send(self, code: int, text: str) -> None:
-        body = text.encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
 
 def _parsed(kind: type, field: str | None, body: bytes, fields: dict[str, str]) -> object:
@@ -103,11 +94,5 @@ def rest_front(service: DataflowService) -> Iterator[str]:
     """
     handler = type("Front", (_Front,), {"service": service})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://localhost:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(server) as port:
+        yield f"http://localhost:{port}"
